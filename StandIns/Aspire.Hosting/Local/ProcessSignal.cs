@@ -4,6 +4,7 @@ namespace Aspire.Hosting.Local;
 internal enum ProcessSignal
 {
     Int = 2,
+    Quit = 3,
     Kill = 9,
     Term = 15,
 }
