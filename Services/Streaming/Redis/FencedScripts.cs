@@ -1,0 +1,50 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace AspireStreaming.Streaming.Redis;
+
+/// <summary>
+/// The scripts of one partition in one partition epoch. Both numbers are a part of the text and so of the hash: a script left in
+/// the cache of a process that lost data, was flushed, or was demoted and promoted again can not be called by mistake.
+/// </summary>
+internal sealed class FencedScripts
+{
+    private static readonly string AppendBody = Load("append.lua");
+    private static readonly string DeleteBody = Load("delete.lua");
+
+    public FencedScripts(int partition, long epoch)
+    {
+        Epoch = epoch;
+        var head = string.Create(CultureInfo.InvariantCulture, $"#!lua\nlocal EPOCH, PARTITION = '{epoch}', '{partition}'\n");
+        AppendText = head + AppendBody;
+        DeleteText = head + DeleteBody;
+        Append = Hash(AppendText);
+        Delete = Hash(DeleteText);
+    }
+
+    /// <summary>The partition epoch they serve.</summary>
+    public long Epoch { get; }
+
+    /// <summary>SHA-1 of the append script, by which Redis knows it.</summary>
+    public byte[] Append { get; }
+
+    /// <summary>SHA-1 of the delete script.</summary>
+    public byte[] Delete { get; }
+
+    public string AppendText { get; }
+
+    public string DeleteText { get; }
+
+    public static string Load(string name)
+    {
+        using var stream = typeof(FencedScripts).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"The script {name} is not embedded.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+#pragma warning disable CA5350 // SHA-1 is how Redis names scripts, not a protection.
+    private static byte[] Hash(string text) => SHA1.HashData(Encoding.UTF8.GetBytes(text));
+#pragma warning restore CA5350
+}

@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Security.Cryptography;
+
+namespace AspireStreaming.Streaming.Redis;
+
+/// <summary>
+/// Ids that the publisher generates: <c>&lt;22 characters&gt;.&lt;index in the request&gt;</c>. Nothing is stored to recognise them;
+/// a retry finds them in the log itself, so their form tells which ids to look for.
+/// </summary>
+public static class GeneratedId
+{
+    private const int AttemptLength = 22;
+    private const string Alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    /// <summary>A new random stem, 130 bits.</summary>
+    public static string NewAttempt() => RandomNumberGenerator.GetString(Alphabet, AttemptLength);
+
+    /// <summary>The id of a request's event.</summary>
+    public static string For(string attempt, int index) => string.Create(CultureInfo.InvariantCulture, $"{attempt}.{index}");
+
+    /// <summary>The stem of an id that has the generated form.</summary>
+    public static bool TryGetAttempt(string id, out string attempt)
+    {
+        attempt = "";
+        if (id.Length is < AttemptLength + 2 or > AttemptLength + 5 || id[AttemptLength] != '.'
+            || id.AsSpan(AttemptLength + 1).ContainsAnyExceptInRange('0', '9') || !id.AsSpan(0, AttemptLength).ContainsOnlyAlphanumeric())
+        {
+            return false;
+        }
+
+        attempt = id[..AttemptLength];
+        return true;
+    }
+
+    private static bool ContainsOnlyAlphanumeric(this ReadOnlySpan<char> text)
+    {
+        foreach (var character in text)
+        {
+            if (!char.IsAsciiLetterOrDigit(character))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

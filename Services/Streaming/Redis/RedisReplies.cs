@@ -1,0 +1,102 @@
+using System.Text;
+using AspireStreaming.Streaming.Contracts;
+using StackExchange.Redis;
+
+namespace AspireStreaming.Streaming.Redis;
+
+/// <summary>Reads raw replies of stream commands, which only newer versions of the client library know.</summary>
+internal static class RedisReplies
+{
+    /// <summary>Fixed cost that the append script counts for an archive-log entry, bytes; append.lua says the same number.</summary>
+    private const int EntryOverhead = 100;
+
+    public static StoredEvent[] StreamEntries(RedisResult reply)
+    {
+        var entries = (RedisResult[]?)reply ?? [];
+        var events = new StoredEvent[entries.Length];
+        for (var index = 0; index < entries.Length; index++)
+        {
+            var (id, fields) = Entry(entries[index]);
+            ReadOnlyMemory<byte> frame = default;
+            long recordedAt = 0;
+            StreamPosition? previous = null;
+            for (var field = 0; field + 1 < fields.Length; field += 2)
+            {
+                switch (((byte[])fields[field]!)[0])
+                {
+                    case (byte)'e':
+                        frame = (byte[])fields[field + 1]!;
+                        break;
+                    case (byte)'r':
+                        recordedAt = (long)fields[field + 1];
+                        break;
+                    case (byte)'p':
+                        previous = StreamPosition.Parse((byte[])fields[field + 1]!);
+                        break;
+                    default:
+                        break;
+                }
+            }
+
+            events[index] = new StoredEvent(id, recordedAt, EventFrame.Read(frame), previous);
+        }
+
+        return events;
+    }
+
+    public static ArchiveLogEntry[] ArchiveLogEntries(RedisResult reply)
+    {
+        var entries = (RedisResult[]?)reply ?? [];
+        var read = new ArchiveLogEntry[entries.Length];
+        for (var index = 0; index < entries.Length; index++)
+        {
+            var (id, fields) = Entry(entries[index]);
+            var kind = (byte)0;
+            var stream = "";
+            byte[] header = [];
+            byte[] frames = [];
+            var deleteFromArchive = false;
+            for (var field = 0; field + 1 < fields.Length; field += 2)
+            {
+                var value = (byte[])fields[field + 1]!;
+                switch (((byte[])fields[field]!)[0])
+                {
+                    case (byte)'k':
+                        kind = value[0];
+                        break;
+                    case (byte)'s':
+                        stream = Encoding.ASCII.GetString(value);
+                        break;
+                    case (byte)'h':
+                        header = value;
+                        break;
+                    case (byte)'d':
+                        frames = value;
+                        break;
+                    case (byte)'x':
+                        deleteFromArchive = value is [(byte)'1'];
+                        break;
+                    default:
+                        break;
+                }
+            }
+
+            var counted = frames.Length + stream.Length + EntryOverhead;
+            read[index] = kind switch
+            {
+                (byte)'a' => new ArchiveLogEntry(id, ArchiveLogKind.Append, stream, LogBatch.Parse(header, frames), false, counted),
+                (byte)'d' => new ArchiveLogEntry(id, ArchiveLogKind.Delete, stream, LogBatch.Parse(header, frames), deleteFromArchive, counted),
+                (byte)'r' => new ArchiveLogEntry(id, ArchiveLogKind.Raise, "", default, false, counted),
+                _ => throw new InvalidDataException($"The archive log has an entry of the unknown kind '{(char)kind}' at {id}."),
+            };
+        }
+
+        return read;
+    }
+
+    private static (StreamPosition Id, RedisResult[] Fields) Entry(RedisResult entry)
+    {
+        var parts = (RedisResult[])entry!;
+        return (StreamPosition.Parse((byte[])parts[0]!), (RedisResult[])parts[1]!);
+    }
+}

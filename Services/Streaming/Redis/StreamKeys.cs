@@ -1,0 +1,49 @@
+using System.Globalization;
+using AspireStreaming.Streaming.Contracts;
+using StackExchange.Redis;
+
+namespace AspireStreaming.Streaming.Redis;
+
+/// <summary>
+/// Every key and channel of the hot log. The partition in braces is the hash tag, so that all keys of one append share a slot
+/// of a Redis Cluster.
+/// </summary>
+public static class StreamKeys
+{
+    private static readonly string[] Tags =
+        [.. Enumerable.Range(0, StreamName.PartitionCount).Select(partition => string.Create(CultureInfo.InvariantCulture, $"{{{partition}}}:"))];
+
+    /// <summary>The partition's epoch, Unix milliseconds.</summary>
+    public static RedisKey Epoch(int partition) => Tags[partition] + "epoch";
+
+    /// <summary>The partition's archive log.</summary>
+    public static RedisKey Archive(int partition) => Tags[partition] + "archive";
+
+    /// <summary>Bytes in the partition's archive log, as the scripts count them.</summary>
+    public static RedisKey ArchiveBytes(int partition) => Tags[partition] + "archive:bytes";
+
+    /// <summary>Sorted set of stream names by the time of their last append, Unix milliseconds.</summary>
+    public static RedisKey Index(int partition) => Tags[partition] + "streams";
+
+    /// <summary>The stream's entries.</summary>
+    public static RedisKey Stream(string stream) => Tag(stream) + "s:" + stream;
+
+    /// <summary>The stream's meta hash; its fields are named in <see cref="StreamMeta"/>.</summary>
+    public static RedisKey Meta(string stream) => Tag(stream) + "m:" + stream;
+
+    /// <summary>One of the stream's two idempotency hashes.</summary>
+    /// <param name="stream">A valid stream name.</param>
+    /// <param name="half">0 or 1; they rotate every half window.</param>
+    public static RedisKey Idempotency(string stream, int half) => Tag(stream) + (half == 0 ? "i0:" : "i1:") + stream;
+
+    /// <summary>What an append attempt did, kept 60 s for its retries.</summary>
+    public static RedisKey Attempt(string stream, string attempt) => Tag(stream) + "t:" + attempt;
+
+    /// <summary>The channel that wakes the stream's readers.</summary>
+    public static string WakeChannel(string stream) => Tag(stream) + "c:" + stream;
+
+    /// <summary>The channel on which the archiver publishes each partition's watermark as <c>&lt;partition&gt; &lt;id&gt;</c>.</summary>
+    public const string WatermarkChannel = "archive:watermark";
+
+    private static string Tag(string stream) => Tags[StreamName.PartitionOf(stream)];
+}
