@@ -1,0 +1,159 @@
+using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
+using AspireStreaming.TestSupport;
+using StackExchange.Redis;
+using static AspireStreaming.Streaming.Tests.Redis.LogClient;
+
+namespace AspireStreaming.Streaming.Tests.Redis;
+
+/// <summary>Each of these has a server of its own, because it breaks it.</summary>
+public sealed class FenceTests : IAsyncLifetime
+{
+    private const string Stream = "fenced";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("fence-test-").FullName;
+    private RedisProcess _redis = null!;
+    private LogClient _client = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _redis = await RedisProcess.StartAsync(dataFolder: _folder, cancellationToken: Cancelled);
+        _client = new LogClient(_redis.ConnectionString);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        await _redis.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Restart_raises_the_epoch_and_links_to_the_last_event()
+    {
+        var before = await _client.AppendAsync(Stream, Event("1"), Event("2"));
+        await _redis.StopAsync(Cancelled);
+        await _redis.StartAsync(Cancelled);
+
+        var after = await AppendWhenBackAsync(Event("2"), Event("3"));
+
+        Assert.Equal((1, 1), (after.Accepted, after.Duplicates));
+        Assert.Equal(before.Last, after.First);
+        Assert.True(after.Last.Epoch > before.Last.Epoch);
+        Assert.Equal(3, after.Last.Sequence);
+        var read = await _client.ReadAllAsync(Stream);
+        Assert.Equal(["1", "2", "3"], read.Select(IdOf));
+        Assert.Equal(before.Last, read[2].Previous);
+        var log = await _client.Reader.ReadArchiveLogAsync(StreamName.PartitionOf(Stream), StreamPosition.Zero, 100, Cancelled);
+        Assert.Equal(
+            [ArchiveLogKind.Raise, ArchiveLogKind.Append, ArchiveLogKind.Raise, ArchiveLogKind.Append],
+            log.Select(entry => entry.Kind));
+    }
+
+    [Fact]
+    public async Task Wiped_server_never_uses_a_position_again()
+    {
+        var before = await _client.AppendAsync(Stream, Event("1"), Event("2"));
+        await _client.Database.ExecuteAsync("FLUSHALL");
+
+        var after = await _client.AppendAsync(Stream, Event("3"));
+
+        Assert.True(after.First > before.Last);
+        Assert.True(after.First.Epoch > before.Last.Epoch);
+        Assert.Single(await _client.ReadAllAsync(Stream));
+    }
+
+    [Fact]
+    public async Task Old_epoch_restored_is_raised_above_what_was_seen()
+    {
+        var first = await _client.AppendAsync(Stream, Event("1"));
+        var partition = StreamName.PartitionOf(Stream);
+        var seen = _client.Fence.HighestSeen(partition);
+        await _client.Database.StringSetAsync(StreamKeys.Epoch(partition), seen - 5);
+
+        var second = await _client.AppendAsync(Stream, Event("2"));
+
+        Assert.True(_client.Fence.HighestSeen(partition) > seen);
+        Assert.True(second.Last.Epoch > first.Last.Epoch);
+        Assert.Equal(first.Last, (await _client.ReadAllAsync(Stream))[1].Previous);
+    }
+
+    [Fact]
+    public async Task Second_process_takes_over_the_epoch_without_raising()
+    {
+        var first = await _client.AppendAsync(Stream, Event("1"));
+        using var other = new LogClient(_redis.ConnectionString);
+
+        var second = await other.AppendAsync(Stream, Event("2"));
+
+        Assert.Equal(first.Last.Next, second.First);
+    }
+
+    [Fact]
+    public async Task Lost_scripts_raise_once_for_all_processes()
+    {
+        using var other = new LogClient(_redis.ConnectionString);
+        await _client.AppendAsync(Stream, Event("1"));
+        await other.AppendAsync(Stream, Event("2"));
+        await _client.Database.ExecuteAsync("SCRIPT", "FLUSH");
+
+        var results = await Task.WhenAll(Enumerable.Range(3, 20).Select(number =>
+            (number % 2 == 0 ? _client : other).AppendAsync(Stream, Event($"{number}"))));
+
+        var read = await _client.ReadAllAsync(Stream);
+        Assert.Equal(Enumerable.Range(1, 22).Select(number => (long)number), read.Select(stored => stored.Position.Sequence));
+        Assert.Equal(2, read.Select(stored => stored.Position.Epoch).Distinct().Count());
+        Assert.Single(results.Select(result => result.Last.Epoch).Distinct());
+    }
+
+    [Fact]
+    public async Task Script_of_another_epoch_is_refused()
+    {
+        await _client.AppendAsync(Stream, Event("1"));
+        var partition = StreamName.PartitionOf(Stream);
+        var stale = new FencedScripts(partition, _client.Fence.HighestSeen(partition) - 1);
+        var hash = (byte[])(await _client.Database.ExecuteAsync("SCRIPT", "LOAD", stale.AppendText))!;
+        Assert.Equal(Convert.ToHexStringLower(stale.Append), System.Text.Encoding.ASCII.GetString(hash));
+
+        var reply = (RedisResult[])(await _client.Database.ScriptEvaluateAsync(stale.Append, [StreamKeys.Epoch(partition)], []))!;
+
+        Assert.Equal("STALE", (string)reply[0]!);
+    }
+
+    [Fact]
+    public async Task Full_redis_refuses_the_whole_append()
+    {
+        await _client.AppendAsync(Stream, Event("1"));
+        await _client.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
+
+        var failure = await Assert.ThrowsAnyAsync<RedisException>(() => _client.AppendAsync(Stream, Event("2"), Event("3")));
+
+        Assert.Equal(FaultKind.ResourceExhausted, RedisFaults.Classify(failure));
+        await _client.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
+        Assert.Single(await _client.ReadAllAsync(Stream));
+    }
+
+    private async Task<AppendResult> AppendWhenBackAsync(params AppendEvent[] events)
+    {
+        AppendResult? result = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                try
+                {
+                    result = await _client.AppendAsync(Stream, events);
+                    return true;
+                }
+                catch (Exception exception) when (RedisFaults.Classify(exception) is FaultKind.Transient or FaultKind.Timeout)
+                {
+                    return false;
+                }
+            },
+            TimeSpan.FromSeconds(20),
+            "an append after the restart",
+            Cancelled);
+        return result!;
+    }
+}

@@ -1,0 +1,86 @@
+using System.Globalization;
+using System.Text;
+using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
+using AspireStreaming.TestSupport;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+[assembly: AssemblyFixture(typeof(AspireStreaming.Streaming.Tests.Redis.RedisFixture))]
+
+namespace AspireStreaming.Streaming.Tests.Redis;
+
+/// <summary>One redis-server for all tests that don't break it; they keep apart by stream name.</summary>
+public sealed class RedisFixture : IAsyncLifetime
+{
+    public RedisProcess Process { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync() => Process = await RedisProcess.StartAsync();
+
+    public ValueTask DisposeAsync() => Process.DisposeAsync();
+}
+
+/// <summary>One process's view of the hot log: its own connection and fence.</summary>
+internal sealed class LogClient : IDisposable
+{
+    private readonly ConnectionMultiplexer _redis;
+
+    public LogClient(string connectionString, HotLogOptions? options = null, IArchiveLookup? archive = null)
+    {
+        var configuration = ConfigurationOptions.Parse(connectionString);
+        configuration.AbortOnConnectFail = false;
+        _redis = ConnectionMultiplexer.Connect(configuration);
+        var wrapped = Options.Create(options ?? new HotLogOptions());
+        Fence = new PartitionFence(_redis, wrapped, TimeProvider.System, NullLogger<PartitionFence>.Instance);
+        Log = new HotLog(_redis, Fence, wrapped, TimeProvider.System, NullLogger<HotLog>.Instance, archive);
+        Reader = new HotLogReader(_redis, wrapped, TimeProvider.System);
+        Trimmer = new HotLogTrimmer(_redis, wrapped, TimeProvider.System);
+    }
+
+    public HotLog Log { get; }
+
+    public HotLogReader Reader { get; }
+
+    public HotLogTrimmer Trimmer { get; }
+
+    public PartitionFence Fence { get; }
+
+    public IDatabase Database => _redis.GetDatabase();
+
+    public ISubscriber Subscriber => _redis.GetSubscriber();
+
+    public static AppendEvent Event(string? id = null, string type = "T", EventFlags flags = EventFlags.None, string? attempt = null, int index = 0)
+    {
+        var actual = id ?? GeneratedId.For(attempt!, index);
+        var json = string.Create(CultureInfo.InvariantCulture, $"\"specversion\":\"1.0\",\"id\":\"{actual}\",\"source\":\"/t\",\"type\":\"{type}\"}}");
+        return new AppendEvent("/t", actual, id is null, type, flags, EventFrame.Encode(type, flags, Encoding.UTF8.GetBytes(json)));
+    }
+
+    public static AppendRequest Request(string stream, params AppendEvent[] events) => new() { Stream = stream, Events = events };
+
+    public static AppendRequest Generated(string stream, int count)
+    {
+        var attempt = GeneratedId.NewAttempt();
+        return new AppendRequest
+        {
+            Stream = stream,
+            Attempt = attempt,
+            Events = [.. Enumerable.Range(0, count).Select(index => Event(attempt: attempt, index: index))],
+        };
+    }
+
+    public Task<AppendResult> AppendAsync(string stream, params AppendEvent[] events) =>
+        Log.AppendAsync(Request(stream, events), TestContext.Current.CancellationToken);
+
+    public Task<StoredEvent[]> ReadAllAsync(string stream) =>
+        Reader.ReadAfterAsync(stream, StreamPosition.Zero, 100_000, TestContext.Current.CancellationToken);
+
+    public static string IdOf(StoredEvent stored)
+    {
+        var json = Encoding.UTF8.GetString(stored.Frame.Json.Span);
+        return json[26..json.IndexOf('"', 26)];
+    }
+
+    public void Dispose() => _redis.Dispose();
+}
