@@ -57,13 +57,13 @@ internal sealed class GuardedProcess : IAsyncDisposable
 
         if (Interlocked.Exchange(ref _stopSignalSent, 1) == 0)
         {
-            Posix.Send(_spec.StopsWholeGroup ? -Id : Id, _spec.StopSignal);
+            _ = _spec.StopsWholeGroup ? Posix.SendToGroup(Id, _spec.StopSignal) : Posix.Send(Id, _spec.StopSignal);
             Posix.Continue(-Id);
         }
 
         if (!await EndsWithinAsync(grace))
         {
-            Posix.Send(-Id, ProcessSignal.Kill);
+            Posix.SendToGroup(Id, ProcessSignal.Kill);
             if (!await EndsWithinAsync(KillDeadline))
             {
                 throw new TimeoutException($"Process {Id} ({_spec.FileName}) is still there {KillDeadline.TotalSeconds} s after it was killed.");

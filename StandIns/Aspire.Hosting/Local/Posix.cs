@@ -15,6 +15,9 @@ internal static class Posix
     /// <summary>False if there is no such process (or, negative, no such group).</summary>
     public static bool Send(int id, ProcessSignal signal) => Kill(id, (int)signal) == 0;
 
+    /// <summary>To all of a program's group, which a program that has only just been forked is not yet the leader of.</summary>
+    public static bool SendToGroup(int id, ProcessSignal signal) => Send(-id, signal) || Send(id, signal);
+
     /// <summary>Wakes what is stopped, so that it sees the signals that wait for it.</summary>
     public static void Continue(int id) => _ = Kill(id, ContinueSignal);
 
