@@ -1,0 +1,8 @@
+namespace AspireStreaming.ServiceDefaults.Metrics;
+
+internal enum PrometheusType
+{
+    Counter,
+    Gauge,
+    Histogram,
+}

@@ -1,0 +1,11 @@
+using Polly.CircuitBreaker;
+
+namespace Microsoft.Extensions.Http.Resilience;
+
+public class HttpCircuitBreakerStrategyOptions : CircuitBreakerStrategyOptions<HttpResponseMessage>
+{
+    public HttpCircuitBreakerStrategyOptions()
+    {
+        ShouldHandle = arguments => new ValueTask<bool>(HttpClientResiliencePredicates.IsTransient(arguments.Outcome));
+    }
+}
