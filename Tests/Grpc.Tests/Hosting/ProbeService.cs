@@ -96,8 +96,10 @@ internal sealed class ProbeService(CallLog calls) : Probe.ProbeBase
                 }
             }
         }
-        catch (OperationCanceledException) when (context.CancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (exception is OperationCanceledException or InvalidOperationException
+            && context.CancellationToken.IsCancellationRequested)
         {
+            // InvalidOperationException: the write met the completed call before the token fired.
             calls.SetCancelled(request.Text);
             throw;
         }
