@@ -1,0 +1,341 @@
+using System.Data;
+using System.Text;
+using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace AspireStreaming.Archive;
+
+/// <summary>
+/// Reads the archive. Thread-safe. A schema that is not there yet reads as an empty archive; where the database is away, the
+/// exceptions of Npgsql come through.
+/// </summary>
+public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
+{
+    /// <summary>How many of a stream's newest archived events <see cref="LookUpAsync"/> searches for ids.</summary>
+    internal const int LookUpDepth = 1000;
+
+    private const string EventColumns =
+        "epoch, seq, recorded_at, previous_epoch, previous_seq, type, flags, event_id, source, time, attributes, data_kind, data";
+
+    private const string StreamColumns =
+        "name, first_epoch, first_seq, last_epoch, last_seq, count, end_state, end_type, updated_at, deleted_at";
+
+    /// <summary>Up to <paramref name="count"/> events after a position, oldest first, across epochs.</summary>
+    public Task<StoredEvent[]> ReadAfterAsync(string stream, StreamPosition after, int count, CancellationToken cancellationToken) =>
+        ReadEventsAsync(
+            stream,
+            $"""
+            select {EventColumns} from events
+            where stream = $1 and day between $2 and $3 and (epoch, seq) > ($4, $5)
+            order by epoch, seq limit $6
+            """,
+            after,
+            count,
+            cancellationToken);
+
+    /// <summary>Up to <paramref name="count"/> events before a position (null = from the end), newest first, across epochs.</summary>
+    public Task<StoredEvent[]> ReadBeforeAsync(string stream, StreamPosition? before, int count, CancellationToken cancellationToken) =>
+        ReadEventsAsync(
+            stream,
+            $"""
+            select {EventColumns} from events
+            where stream = $1 and day between $2 and $3 and (epoch, seq) < ($4, $5)
+            order by epoch desc, seq desc limit $6
+            """,
+            before ?? new StreamPosition(long.MaxValue, long.MaxValue),
+            count,
+            cancellationToken);
+
+    /// <summary>The stream; null when nothing of it is archived.</summary>
+    public Task<ArchivedStream?> ReadStreamAsync(string stream, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            await using var command = dataSource.CreateCommand($"select {StreamColumns} from streams where name = $1");
+            command.Parameters.Add(Text(stream));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadStream(reader) : null;
+        },
+        null);
+
+    /// <summary>A page of the streams, newest activity first, then by name.</summary>
+    /// <param name="limit">Most streams to return.</param>
+    /// <param name="after"><see cref="ArchivedStream.UpdatedAt"/> and name of the page before's last stream; null for the first page.</param>
+    /// <param name="cancellationToken">Ends waiting.</param>
+    public Task<IReadOnlyList<ArchivedStream>> ListStreamsAsync(
+        int limit, (DateTimeOffset UpdatedAt, string Name)? after, CancellationToken cancellationToken) => TolerantAsync<IReadOnlyList<ArchivedStream>>(
+        async () =>
+        {
+            await using var command = dataSource.CreateCommand(
+                after is null
+                    ? $"select {StreamColumns} from streams order by updated_at desc, name limit $1"
+                    : $"""
+                       select {StreamColumns} from streams
+                       where updated_at <= $2 and (updated_at < $2 or name > $3) order by updated_at desc, name limit $1
+                       """);
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = limit });
+            if (after is { } cursor)
+            {
+                command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = cursor.UpdatedAt.UtcDateTime });
+                command.Parameters.Add(Text(cursor.Name));
+            }
+
+            var streams = new List<ArchivedStream>();
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                streams.Add(ReadStream(reader));
+            }
+
+            return streams;
+        },
+        []);
+
+    /// <summary>
+    /// Where to start reading events that were recorded at a time or later: the position just before the first of them; null when
+    /// there is none.
+    /// </summary>
+    public Task<StreamPosition?> FindByTimeAsync(string stream, DateTimeOffset recordedFrom, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            return await TimeSearch.FindAsync(connection, stream, recordedFrom, cancellationToken).ConfigureAwait(false);
+        },
+        null);
+
+    /// <summary>ID of the last entry of a partition's archive log that is archived; <c>0-0</c> for none.</summary>
+    public Task<StreamPosition> ReadWatermarkAsync(int partition, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            await using var command = dataSource.CreateCommand("select watermark_epoch, watermark_seq from partitions where partition = $1");
+            command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)partition });
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            return await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
+                ? new StreamPosition(reader.GetInt64(0), reader.GetInt64(1))
+                : StreamPosition.Zero;
+        },
+        StreamPosition.Zero);
+
+    /// <summary>Positions after one and up to another whose events the archive had to refuse (<c>dead_events</c>), oldest first.</summary>
+    public Task<StreamPosition[]> ReadDeadAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            await using var command = dataSource.CreateCommand(
+                """
+                select epoch, seq from dead_events
+                where stream = $1 and (epoch, seq) > ($2, $3) and (epoch, seq) <= ($4, $5) order by epoch, seq limit $6
+                """);
+            command.Parameters.Add(Text(stream));
+            AddPosition(command.Parameters, after);
+            AddPosition(command.Parameters, upTo);
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = count });
+            var positions = new List<StreamPosition>();
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                positions.Add(new StreamPosition(reader.GetInt64(0), reader.GetInt64(1)));
+            }
+
+            return positions.ToArray();
+        },
+        []);
+
+    /// <summary>
+    /// One round trip: the stream's last position and end, and which of <paramref name="events"/> with given ids are among its
+    /// newest 1,000 archived events.
+    /// </summary>
+    public Task<ArchiveKnowledge> LookUpAsync(string stream, IReadOnlyList<AppendEvent> events, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            ArgumentNullException.ThrowIfNull(events);
+            var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using var closing = connection.ConfigureAwait(false);
+            await using var batch = new NpgsqlBatch(connection);
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("select last_epoch, last_seq, end_state, end_type, deleted_at from streams where name = $1")
+            {
+                Parameters = { Text(stream) },
+            });
+            if (KnownIdsCommand(stream, events) is { } ids)
+            {
+                batch.BatchCommands.Add(ids);
+            }
+
+            await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            var last = StreamPosition.Zero;
+            string? endState = null;
+            string? endType = null;
+            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                last = new StreamPosition(reader.GetInt64(0), reader.GetInt64(1));
+
+                // A stream that was deleted from the hot log has begun anew there; its end was the predecessor's.
+                if (reader.IsDBNull(4))
+                {
+                    endState = reader.IsDBNull(2) ? null : reader.GetString(2);
+                    endType = reader.IsDBNull(3) ? null : reader.GetString(3);
+                }
+            }
+
+            var known = new List<KeyValuePair<int, StreamPosition>>();
+            if (batch.BatchCommands.Count > 1 && await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
+            {
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    known.Add(KeyValuePair.Create(reader.GetInt32(0), new StreamPosition(reader.GetInt64(1), reader.GetInt64(2))));
+                }
+            }
+
+            return new ArchiveKnowledge(last, endState, endType, known);
+        },
+        new ArchiveKnowledge(StreamPosition.Zero, null, null, []));
+
+    private static NpgsqlBatchCommand? KnownIdsCommand(string stream, IReadOnlyList<AppendEvent> events)
+    {
+        var indexes = new List<int>(events.Count);
+        var ids = new List<string>(events.Count);
+        var sources = new List<string>(events.Count);
+        var escaped = new List<short>(events.Count);
+        for (var index = 0; index < events.Count; index++)
+        {
+            var item = events[index];
+            if (item.IdGenerated)
+            {
+                continue;
+            }
+
+            var escape = item.Id.Contains('\0', StringComparison.Ordinal) || item.Source.Contains('\0', StringComparison.Ordinal);
+            indexes.Add(index);
+            ids.Add(escape ? ArchivedEventCodec.Escape(item.Id) : item.Id);
+            sources.Add(escape ? ArchivedEventCodec.Escape(item.Source) : item.Source);
+            escaped.Add(escape ? ArchivedEvent.EscapedText : (short)0);
+        }
+
+        // The days come from the streams row when the query runs, so that only the partitions of the stream's own days are read.
+        return indexes.Count == 0
+            ? null
+            : new NpgsqlBatchCommand(
+                $"""
+                with recent as materialized (
+                    select epoch, seq, event_id, source, flags from events
+                    where stream = $1
+                        and day >= (select first_day from streams where name = $1)
+                        and day <= (select last_day from streams where name = $1)
+                    order by epoch desc, seq desc limit {LookUpDepth}
+                )
+                select distinct on (asked.index) asked.index, recent.epoch, recent.seq
+                from unnest($2::int[], $3::text[], $4::text[], $5::smallint[]) as asked(index, id, source, escaped)
+                join recent on recent.event_id = asked.id and recent.source = asked.source and recent.flags & {ArchivedEvent.EscapedText} = asked.escaped
+                order by asked.index, recent.epoch, recent.seq
+                """)
+            {
+                Parameters =
+                {
+                    Text(stream),
+                    new NpgsqlParameter<int[]> { TypedValue = [.. indexes], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer },
+                    new NpgsqlParameter<string[]> { TypedValue = [.. ids], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
+                    new NpgsqlParameter<string[]> { TypedValue = [.. sources], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
+                    new NpgsqlParameter<short[]> { TypedValue = [.. escaped], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Smallint },
+                },
+            };
+    }
+
+    private Task<StoredEvent[]> ReadEventsAsync(
+        string stream, string sql, StreamPosition position, int count, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            if (await ReadDaysAsync(connection, stream, cancellationToken).ConfigureAwait(false) is not { } days)
+            {
+                return [];
+            }
+
+            // Not prepared: the planner must see the days to leave all other partitions alone.
+            await using var command = new NpgsqlCommand(sql, connection);
+            command.Parameters.Add(Text(stream));
+            command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = days.First });
+            command.Parameters.Add(new NpgsqlParameter<DateOnly> { TypedValue = days.Last });
+            AddPosition(command.Parameters, position);
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = count });
+            var codec = new ArchivedEventCodec();
+            var events = new List<StoredEvent>(Math.Min(count, 1000));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                events.Add(ReadEvent(reader, codec));
+            }
+
+            return events.ToArray();
+        },
+        []);
+
+    private static async Task<(DateOnly First, DateOnly Last)?> ReadDaysAsync(
+        NpgsqlConnection connection, string stream, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select first_day, last_day from streams where name = $1", connection);
+        command.Parameters.Add(Text(stream));
+        await using var reader = await command.ExecuteReaderAsync(CommandBehavior.SingleRow, cancellationToken).ConfigureAwait(false);
+        return await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
+            ? (reader.GetFieldValue<DateOnly>(0), reader.GetFieldValue<DateOnly>(1))
+            : null;
+    }
+
+    private static StoredEvent ReadEvent(NpgsqlDataReader reader, ArchivedEventCodec codec)
+    {
+        var row = new ArchivedEvent
+        {
+            Type = Bytes(reader, 5),
+            Flags = reader.GetInt16(6),
+            Id = Bytes(reader, 7),
+            Source = Bytes(reader, 8),
+            Time = reader.IsDBNull(9) ? null : Microseconds(reader, 9),
+            Attributes = reader.IsDBNull(10) ? default : Bytes(reader, 10),
+            DataKind = (ArchivedDataKind)reader.GetInt16(11),
+            Data = reader.IsDBNull(12) ? default : reader.GetFieldValue<byte[]>(12),
+        };
+        return new StoredEvent(
+            new StreamPosition(reader.GetInt64(0), reader.GetInt64(1)),
+            ArchivedEventCodec.FromPostgres(Microseconds(reader, 2)),
+            codec.Join(row),
+            reader.IsDBNull(3) ? null : new StreamPosition(reader.GetInt64(3), reader.GetInt64(4)));
+    }
+
+    private static ArchivedStream ReadStream(NpgsqlDataReader reader) => new(
+        reader.GetString(0),
+        new StreamPosition(reader.GetInt64(1), reader.GetInt64(2)),
+        new StreamPosition(reader.GetInt64(3), reader.GetInt64(4)),
+        reader.GetInt64(5),
+        reader.IsDBNull(6) ? null : reader.GetString(6),
+        reader.IsDBNull(7) ? null : reader.GetString(7),
+        reader.GetFieldValue<DateTimeOffset>(8))
+    {
+        DeletedAt = reader.IsDBNull(9) ? null : reader.GetFieldValue<DateTimeOffset>(9),
+    };
+
+    private static byte[] Bytes(NpgsqlDataReader reader, int column) => Encoding.UTF8.GetBytes(reader.GetString(column));
+
+    /// <summary>A timestamptz as PostgreSQL counts it; exact, where DateTime would also do but read less plainly.</summary>
+    private static long Microseconds(NpgsqlDataReader reader, int column) =>
+        (reader.GetFieldValue<DateTime>(column).Ticks - ArchivedEventCodec.Epoch2000Ticks) / TimeSpan.TicksPerMicrosecond;
+
+    private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Text };
+
+    private static void AddPosition(NpgsqlParameterCollection parameters, StreamPosition position)
+    {
+        parameters.Add(new NpgsqlParameter<long> { TypedValue = position.Epoch });
+        parameters.Add(new NpgsqlParameter<long> { TypedValue = position.Sequence });
+    }
+
+    private static async Task<T> TolerantAsync<T>(Func<Task<T>> read, T whenMissing)
+    {
+        try
+        {
+            return await read().ConfigureAwait(false);
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UndefinedTable)
+        {
+            return whenMissing;
+        }
+    }
+}
