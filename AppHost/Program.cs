@@ -1,0 +1,44 @@
+using Microsoft.Extensions.Configuration;
+
+var builder = DistributedApplication.CreateBuilder(args);
+var persist = builder.Configuration.GetValue("Data:Persist", defaultValue: true);
+var streamApiReplicas = builder.Configuration.GetValue("StreamApi:Replicas", defaultValue: 2);
+
+// The hot log holds what the archive does not have yet: nothing may be evicted, and a crash may cost a second at most.
+var redis = builder.AddRedis("redis")
+    .WithArgs("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction");
+var postgres = builder.AddPostgres("postgres");
+if (persist)
+{
+    redis.WithDataVolume().WithPersistence();
+    postgres.WithDataVolume();
+}
+
+var events = postgres.AddDatabase("events");
+
+// Threads that spin while waiting for work take the cores from the other processes of a development machine.
+const string NoSpinning = "DOTNET_ThreadPool_UnfairSemaphoreSpinLimit";
+
+var publisherApi = builder.AddProject<Projects.PublisherApi>("publisher-api")
+    .WithReference(redis).WaitFor(redis)
+    .WithReference(events).WaitFor(events)
+    .WithEnvironment(NoSpinning, "0")
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithExternalHttpEndpoints();
+
+builder.AddProject<Projects.EventArchiver>("event-archiver")
+    .WithReference(redis).WaitFor(redis)
+    .WithReference(events).WaitFor(events)
+    .WithHttpHealthCheck("/health", endpointName: "http");
+
+// It serves readers without the Publisher API, so it does not wait for it.
+builder.AddProject<Projects.StreamApi>("stream-api")
+    .WithReplicas(streamApiReplicas)
+    .WithReference(redis).WaitFor(redis)
+    .WithReference(events).WaitFor(events)
+    .WithReference(publisherApi)
+    .WithEnvironment(NoSpinning, "0")
+    .WithHttpHealthCheck("/health", endpointName: "http")
+    .WithExternalHttpEndpoints();
+
+builder.Build().Run();

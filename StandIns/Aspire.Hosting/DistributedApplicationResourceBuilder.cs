@@ -1,0 +1,28 @@
+using Aspire.Hosting.ApplicationModel;
+
+namespace Aspire.Hosting;
+
+internal sealed class DistributedApplicationResourceBuilder<T>(IDistributedApplicationBuilder applicationBuilder, T resource) : IResourceBuilder<T>
+    where T : IResource
+{
+    public IDistributedApplicationBuilder ApplicationBuilder { get; } = applicationBuilder;
+
+    public T Resource { get; } = resource;
+
+    public IResourceBuilder<T> WithAnnotation<TAnnotation>(
+        TAnnotation annotation,
+        ResourceAnnotationMutationBehavior behavior = ResourceAnnotationMutationBehavior.Append)
+        where TAnnotation : IResourceAnnotation
+    {
+        if (behavior == ResourceAnnotationMutationBehavior.Replace)
+        {
+            foreach (var existing in Resource.Annotations.OfType<TAnnotation>().ToArray())
+            {
+                Resource.Annotations.Remove(existing);
+            }
+        }
+
+        Resource.Annotations.Add(annotation);
+        return this;
+    }
+}

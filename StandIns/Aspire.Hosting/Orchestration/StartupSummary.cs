@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text;
+using Aspire.Hosting.ApplicationModel;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+
+namespace Aspire.Hosting.Orchestration;
+
+/// <summary>Says once, when everything has started, what runs and where, and how long that took.</summary>
+internal sealed class StartupSummary(
+    DistributedApplicationModel model,
+    ResourceNotificationService notifications,
+    DashboardHost dashboard,
+    DistributedApplicationOptions options) : BackgroundService
+{
+    private readonly long _created = TimeProvider.System.GetTimestamp();
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (options.EnableResourceLogging)
+        {
+            return;
+        }
+
+        try
+        {
+            await foreach (var _ in notifications.WatchAsync(stoppingToken).ConfigureAwait(false))
+            {
+                if (Resources().All(resource => resource.GetResolvedResourceNames().All(IsSettled)))
+                {
+                    Console.Out.WriteLine(Describe());
+                    return;
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+        }
+    }
+
+    private IEnumerable<IResource> Resources() =>
+        model.Resources.Where(resource => resource is not (ParameterResource or IResourceWithoutLifetime));
+
+    private bool IsSettled(string id)
+    {
+        if (!notifications.TryGetCurrentState(id, out var state))
+        {
+            return false;
+        }
+
+        var snapshot = state.Snapshot;
+        return snapshot is { HealthStatus: HealthStatus.Healthy, Ready.IsCompleted: true }
+            || snapshot.State?.Text == KnownResourceStates.NotStarted
+            || (snapshot.State?.Text is { } text && KnownResourceStates.TerminalStates.Contains(text));
+    }
+
+    private string Describe()
+    {
+        var rows = Resources()
+            .SelectMany(resource => resource.GetResolvedResourceNames(), (resource, id) => Row(resource, id))
+            .ToArray();
+        var nameWidth = rows.Max(row => row.Name.Length);
+        var stateWidth = rows.Max(row => row.State.Length);
+        var seconds = TimeProvider.System.GetElapsedTime(_created).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
+        var text = new StringBuilder().AppendLine();
+        text.AppendLine(CultureInfo.InvariantCulture, $"{(rows.All(row => row.State == "Healthy") ? "All healthy" : "Started")} after {seconds} s");
+        foreach (var (name, state, urls) in rows)
+        {
+            text.AppendLine($"  {name.PadRight(nameWidth)}  {state.PadRight(stateWidth)}  {string.Join("  ", urls)}".TrimEnd());
+        }
+
+        if (dashboard.Url is { } url)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"  {"dashboard".PadRight(nameWidth)}  {"".PadRight(stateWidth)}  {url}");
+        }
+
+        return text.ToString();
+    }
+
+    private (string Name, string State, IEnumerable<string> Urls) Row(IResource resource, string id)
+    {
+        notifications.TryGetCurrentState(id, out var state);
+        var snapshot = state!.Snapshot;
+        var name = resource.GetResolvedResourceNames().Count > 1 ? id : resource.Name;
+        var description = snapshot.HealthStatus?.ToString() ?? snapshot.State?.Text ?? "Unknown";
+        if (snapshot.ExitCode is { } exitCode)
+        {
+            description += $" ({exitCode.ToString(CultureInfo.InvariantCulture)})";
+        }
+
+        return (name, description, snapshot.Urls.Select(url => url.IsInternal && url.Name is not null ? $"[{url.Name}: {url.Url}]" : url.Url));
+    }
+}
