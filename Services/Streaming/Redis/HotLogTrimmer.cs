@@ -60,7 +60,7 @@ public sealed class HotLogTrimmer
             index++;
         }
 
-        return (long)await _redis.GetDatabase().ScriptEvaluateAsync(ScriptText, keys, arguments)
+        return (long)await UnfencedScripts.EvaluateAsync(_redis.GetDatabase(), ScriptText, keys, arguments)
             .WaitAsync(_options.CommandTimeout, _time, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -100,8 +100,8 @@ public sealed class PartitionFence
     {
         var next = new FencedScripts(partition, epoch);
         await LoadAsync(next, cancellationToken).ConfigureAwait(false);
-        var reply = await _redis.GetDatabase()
-            .ScriptEvaluateAsync(
+        var reply = await UnfencedScripts.EvaluateAsync(
+                _redis.GetDatabase(),
                 RaiseText,
                 [StreamKeys.Epoch(partition), StreamKeys.Archive(partition), StreamKeys.ArchiveBytes(partition)],
                 [read.IsNull ? "" : read, epoch])

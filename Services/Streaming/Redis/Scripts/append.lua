@@ -103,11 +103,6 @@ if generated ~= '' then
     end
   end
 end
-if ARGV[15] ~= '' then
-  for i, position in string.gmatch(ARGV[15], '(%d+)=([%d%-]+)') do
-    positions[i + 1] = position
-  end
-end
 local half = tonumber(ARGV[2])
 local slot = math.floor(now / half)
 local current, previous = KEYS[7 + slot % 2], KEYS[7 + (slot + 1) % 2]
@@ -136,6 +131,12 @@ if #ids > 0 then
         end
       end
     end
+  end
+end
+-- The archive's answer counts last: an id that was forgotten and appended again is better known here.
+if ARGV[15] ~= '' then
+  for i, position in string.gmatch(ARGV[15], '(%d+)=([%d%-]+)') do
+    positions[i + 1] = positions[i + 1] or position
   end
 end
 local new, twins, first_of = {}, {}, {}
