@@ -11,6 +11,9 @@ internal static class ConsoleFormatExtensions
     public static void AddConsoleFormat(this IHostApplicationBuilder builder)
     {
         // In front of the console's own binding to configuration, which is registered already and would otherwise be overridden.
+        // Unless the formatter is named, the console replaces its options by those of an obsolete API.
+        builder.Services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<ConsoleLoggerOptions>>(
+            new ConfigureOptions<ConsoleLoggerOptions>(options => options.FormatterName = ConsoleFormatterNames.Simple)));
         builder.Services.Insert(0, ServiceDescriptor.Singleton<IConfigureOptions<SimpleConsoleFormatterOptions>>(
             new ConfigureOptions<SimpleConsoleFormatterOptions>(options =>
             {

@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using OpenTelemetry;
 using OpenTelemetry.Metrics;
 
 namespace AspireStreaming.ServiceDefaults.Metrics;
@@ -17,7 +16,7 @@ internal static class MetricsExtensions
     {
         services.TryAddSingleton<PrometheusTextExporter>();
         services.TryAddSingleton<MetricsScraper>();
-        services.AddOpenTelemetry().WithMetrics(metrics => metrics.AddReader(
+        services.ConfigureOpenTelemetryMeterProvider(metrics => metrics.AddReader(
             provider => new BaseExportingMetricReader(provider.GetRequiredService<PrometheusTextExporter>())));
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 
 namespace AspireStreaming.ServiceDefaults.Problems;
@@ -10,6 +11,15 @@ internal sealed class UnconditionalProblemWriter : IProblemDetailsWriter
 {
     public bool CanWrite(ProblemDetailsContext context) => true;
 
-    public ValueTask WriteAsync(ProblemDetailsContext context) =>
-        new(Results.Problem(context.ProblemDetails).ExecuteAsync(context.HttpContext));
+    public ValueTask WriteAsync(ProblemDetailsContext context)
+    {
+        var response = context.HttpContext.Response;
+        context.ProblemDetails.Status ??= response.StatusCode;
+
+        // The result is made for the type and title that it fills in; executed, it would come back here.
+        var problem = TypedResults.Problem(context.ProblemDetails).ProblemDetails;
+        problem.Extensions.TryAdd("traceId", Activity.Current?.Id ?? context.HttpContext.TraceIdentifier);
+        return new ValueTask(response.WriteAsJsonAsync(
+            problem, options: null, contentType: "application/problem+json", context.HttpContext.RequestAborted));
+    }
 }

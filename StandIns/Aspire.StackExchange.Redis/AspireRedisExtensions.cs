@@ -80,10 +80,10 @@ public static class AspireRedisExtensions
         var checkName = serviceKey is null ? "StackExchange.Redis" : $"StackExchange.Redis_{connectionName}";
         if (!settings.DisableHealthChecks && builder.Properties.TryAdd($"Aspire.HealthChecks.{checkName}", true))
         {
-            RedisHealthCheck? check = null;
+            var ping = new RedisPing();
             builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
                 checkName,
-                services => LazyInitializer.EnsureInitialized(ref check, () => new RedisHealthCheck(() => Resolve(services))),
+                services => new RedisHealthCheck(() => Resolve(services), ping),
                 failureStatus: null,
                 tags: null));
         }

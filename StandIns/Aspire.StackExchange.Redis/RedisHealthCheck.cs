@@ -5,14 +5,11 @@ namespace Aspire.StackExchange.Redis;
 
 /// <summary>
 /// PING with a timeout of its own: in this version of the client an asynchronous command has none, so against a frozen
-/// server it would wait until the connection is given up. At most one PING is under way.
+/// server it would wait until the connection is given up.
 /// </summary>
-internal sealed class RedisHealthCheck(Func<IConnectionMultiplexer> resolve) : IHealthCheck
+internal sealed class RedisHealthCheck(Func<IConnectionMultiplexer> resolve, RedisPing ping) : IHealthCheck
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
-
-    private readonly Lock _lock = new();
-    private Task<TimeSpan>? _ping;
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
@@ -24,13 +21,7 @@ internal sealed class RedisHealthCheck(Func<IConnectionMultiplexer> resolve) : I
                 return new HealthCheckResult(context.Registration.FailureStatus, "Not connected.");
             }
 
-            Task<TimeSpan> ping;
-            lock (_lock)
-            {
-                ping = _ping is { IsCompleted: false } pending ? pending : _ping = multiplexer.GetDatabase().PingAsync();
-            }
-
-            await ping.WaitAsync(Timeout, cancellationToken);
+            await ping.StartOrJoin(multiplexer).WaitAsync(Timeout, cancellationToken);
             return HealthCheckResult.Healthy();
         }
         catch (TimeoutException)
