@@ -141,10 +141,15 @@ internal sealed class DashboardApi(
         await SendJsonAsync(context, new { result.Success, result.Canceled, Message = SecretMask.Text(result.Message ?? "") });
     }
 
-    private static int LastSeenLine(HttpRequest request) =>
-        request.Headers["Last-Event-ID"].ToString().Split('-') is [var instance, var number]
-        && instance == Instance
-        && int.TryParse(number, CultureInfo.InvariantCulture, out var last) ? last : 0;
+    /// <summary>A browser names it when it reconnects by itself, the page when it comes back.</summary>
+    private static int LastSeenLine(HttpRequest request)
+    {
+        var header = request.Headers["Last-Event-ID"].ToString();
+        var id = header.Length > 0 ? header : request.Query["after"].ToString();
+        return id.Split('-') is [var instance, var number]
+            && instance == Instance
+            && int.TryParse(number, CultureInfo.InvariantCulture, out var last) ? last : 0;
+    }
 
     /// <summary>False when it is time for a sign of life before the task has completed.</summary>
     private static async Task<bool> WithinHeartbeatAsync(Task task, CancellationToken cancellationToken)

@@ -7,6 +7,8 @@ internal static partial class SecretMask
 {
     public const string Mask = "••••••••";
 
+    private const string SecretPart = @"((?:password|passwd|pwd|secret|token|api[-_ ]?key|account[-_ ]?key|access[-_ ]?key)\s*=\s*)";
+
     private static readonly string[] SecretNames = ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "KEY", "TOKEN", "CREDENTIAL", "OTLP_HEADERS"];
 
     /// <summary>The value of an environment variable as the page may show it.</summary>
@@ -24,8 +26,6 @@ internal static partial class SecretMask
             : SecretBeforeNextName().Replace(text, $"$1{Mask}");
         return UriPassword().Replace(text, $"$1{Mask}@");
     }
-
-    private const string SecretPart = @"((?:password|passwd|pwd|secret|token|api[-_ ]?key|account[-_ ]?key|access[-_ ]?key)\s*=\s*)";
 
     [GeneratedRegex(SecretPart + "(?:\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|[^;]*)", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex SecretBeforeSemicolon();

@@ -94,7 +94,9 @@ internal sealed class PostgresCluster
         }
     }
 
-    /// <summary>Runs statements, each without a line break, with no server running and no password asked.</summary>
+    /// <summary>
+    /// Runs statements, each without a line break, with no server running and no password asked. To create what exists is no error.
+    /// </summary>
     public async Task RunAloneAsync(IReadOnlyList<string> statements, CancellationToken cancellationToken)
     {
         var script = Path.Combine(Folder, "statements.sql");
@@ -124,7 +126,9 @@ internal sealed class PostgresCluster
         await using var process = GuardedProcess.Start(spec, (line, isError) =>
         {
             // Alone, the server goes on after a failed statement and ends with success.
-            failed |= isError && (line.Contains("ERROR:", StringComparison.Ordinal) || line.Contains("FATAL:", StringComparison.Ordinal));
+            failed |= isError
+                && (line.Contains("ERROR:", StringComparison.Ordinal) || line.Contains("FATAL:", StringComparison.Ordinal))
+                && !line.EndsWith(" already exists", StringComparison.Ordinal);
             lines.Enqueue((line, isError));
             if (lines.Count > KeptLines)
             {

@@ -69,20 +69,17 @@ internal static class PostgresServer
     {
         var file = Path.Combine(cluster.Folder, "credentials");
         var fingerprint = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{userName}\n{password}")));
-        if (!isNew && (!File.Exists(file) || await File.ReadAllTextAsync(file, cancellationToken) != fingerprint))
+        var isSet = isNew ? userName == "postgres" : File.Exists(file) && await File.ReadAllTextAsync(file, cancellationToken) == fingerprint;
+        if (!isSet)
         {
             await cluster.RunAloneAsync(
                 [
-                    $"DO $do$ BEGIN CREATE ROLE {QuoteName(userName)}; EXCEPTION WHEN duplicate_object THEN NULL; END $do$",
+                    $"CREATE ROLE {QuoteName(userName)}",
                     $"ALTER ROLE {QuoteName(userName)} WITH SUPERUSER LOGIN PASSWORD {QuoteText(password)}",
+                    // A client that names no database gets the one named after its user.
+                    $"CREATE DATABASE {QuoteName(userName)}",
                 ],
                 cancellationToken);
-        }
-
-        if (isNew && userName != "postgres")
-        {
-            // A client that names no database gets the one named after its user.
-            await cluster.RunAloneAsync([$"CREATE DATABASE {QuoteName(userName)}"], cancellationToken);
         }
 
         PrivateFile.Write(file, fingerprint);

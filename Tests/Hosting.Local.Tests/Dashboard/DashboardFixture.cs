@@ -66,6 +66,8 @@ internal sealed class DashboardFixture : IAsyncDisposable, IHostApplicationLifet
         return fixture;
     }
 
+    public DashboardServer Another(string url) => new(_services, url);
+
     public Task PublishAsync(string state, Func<CustomResourceSnapshot, CustomResourceSnapshot>? change = null) =>
         Notifications.PublishUpdateAsync(Resource, ResourceId, snapshot =>
         {

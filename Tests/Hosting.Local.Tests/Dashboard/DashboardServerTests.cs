@@ -116,6 +116,10 @@ public sealed class DashboardServerTests
         Assert.True(await resumed.MoveNextAsync());
         Assert.Equal("""[[4,false,"fourth"]]""", resumed.Current.Data);
 
+        await using var comingBack = fixture.EventsAsync($"{LogPath}?after={resumeAt}", null, Ct).GetAsyncEnumerator(Ct);
+        Assert.True(await comingBack.MoveNextAsync());
+        Assert.Equal("""[[4,false,"fourth"]]""", comingBack.Current.Data);
+
         await using var ofEarlierHost = fixture.EventsAsync(LogPath, "0badcafe-3", Ct).GetAsyncEnumerator(Ct);
         Assert.True(await ofEarlierHost.MoveNextAsync());
         Assert.StartsWith("""[[1,""", ofEarlierHost.Current.Data);
@@ -190,6 +194,17 @@ public sealed class DashboardServerTests
         await using var services = new ServiceCollection().BuildServiceProvider();
 
         Assert.Contains(url, Assert.Throws<DistributedApplicationException>(() => new DashboardServer(services, url)).Message);
+    }
+
+    [Fact]
+    public async Task Address_in_use_is_said()
+    {
+        await using var fixture = await DashboardFixture.StartAsync(Ct);
+        await using var second = fixture.Another(fixture.Server.Url);
+
+        var error = await Assert.ThrowsAsync<DistributedApplicationException>(() => second.StartAsync(Ct));
+
+        Assert.Contains(fixture.Server.Url, error.Message);
     }
 
     [Fact]

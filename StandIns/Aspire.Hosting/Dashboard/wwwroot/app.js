@@ -9,6 +9,7 @@ const rows = new Map();
 const tabs = ['log', 'environment', 'health'];
 let selected = null;
 let tab = 'log';
+let watch = null;
 
 function link(url) {
   const text = url.name && url.name !== url.url ? `${url.url.replace(/^https?:\/\//, '')}` : url.url;
@@ -155,7 +156,8 @@ function apply(views, isComplete) {
 }
 
 function watchResources() {
-  const source = new EventSource('/api/resources/watch');
+  watch?.close();
+  const source = watch = new EventSource('/api/resources/watch');
   const connection = state => {
     $('connection').dataset.state = state;
     $('connection').textContent = state;
@@ -290,6 +292,21 @@ document.addEventListener('keydown', event => {
   }
 });
 addEventListener('hashchange', followHash);
+// A browser gives a host six connections, all its tabs together: those that nobody looks at must not hold any.
+document.addEventListener('visibilitychange', () => {
+  if (document.hidden) {
+    watch?.close();
+    log.close();
+  } else {
+    watchResources();
+    if (selected) {
+      log.close();
+      log.connect(selected);
+    }
+  }
+});
 setInterval(updateTimes, 5000);
 showTab('log');
-watchResources();
+if (!document.hidden) {
+  watchResources();
+}

@@ -11,14 +11,24 @@ export const log = {
   paused: false,
   filter: '',
   last: 0,
+  lastId: '',
   frame: 0,
 
   open(id) {
     this.close();
     this.reset();
+    this.lastId = '';
     this.setPaused(false);
-    this.source = new EventSource(`/api/resources/${encodeURIComponent(id)}/logs`);
-    this.source.addEventListener('lines', event => this.receive(JSON.parse(event.data)));
+    this.connect(id);
+  },
+
+  /** Goes on where an earlier connection for the same resource ended. */
+  connect(id) {
+    this.source = new EventSource(`/api/resources/${encodeURIComponent(id)}/logs?after=${encodeURIComponent(this.lastId)}`);
+    this.source.addEventListener('lines', event => {
+      this.lastId = event.lastEventId;
+      this.receive(JSON.parse(event.data));
+    });
   },
 
   close() {
