@@ -7,7 +7,10 @@ internal static class PrometheusName
 {
     private const string TotalSuffix = "_total";
 
-    /// <summary><c>http.server.request.duration</c> in <c>s</c> becomes <c>http_server_request_duration_seconds</c>; a counter ends in <c>_total</c>.</summary>
+    /// <summary>
+    /// <c>http.server.request.duration</c> in <c>s</c> becomes <c>http_server_request_duration_seconds</c>; a counter ends in
+    /// <c>_total</c>.
+    /// </summary>
     public static string OfMetric(string name, string? unit, PrometheusType type)
     {
         var result = Sanitize(name, allowColon: true);

@@ -96,9 +96,11 @@ internal sealed class PrometheusTextWriter(int capacity)
         bool flag => flag ? "true" : "false",
         double number => Format(number),
         IFormattable formattable => formattable.ToString(null, CultureInfo.InvariantCulture),
-        IEnumerable items => $"[{string.Join(',', items.Cast<object?>().Select(item => item is string text ? $"\"{text}\"" : FormatValue(item)))}]",
+        IEnumerable items => $"[{string.Join(',', items.Cast<object?>().Select(FormatItem))}]",
         _ => value.ToString() ?? "",
     };
+
+    private static string FormatItem(object? item) => item is string text ? $"\"{text}\"" : FormatValue(item);
 
     private void StartSample(string name, string labels, double? bound)
     {

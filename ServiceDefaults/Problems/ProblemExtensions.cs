@@ -12,7 +12,8 @@ internal static class ProblemExtensions
         services.AddSingleton<IProblemDetailsWriter, UnconditionalProblemWriter>();
         services.Configure<ExceptionHandlerOptions>(options =>
         {
-            // A request that cannot be read is the client's fault, with the status that Kestrel or the binder chose, and no news for the log.
+            // A request that cannot be read is the client's fault, with the status that Kestrel or the binder chose, and no
+            // news for the log.
             options.StatusCodeSelector = exception =>
                 exception is BadHttpRequestException bad ? bad.StatusCode : StatusCodes.Status500InternalServerError;
             options.SuppressDiagnosticsCallback = context => context.Exception is BadHttpRequestException;
