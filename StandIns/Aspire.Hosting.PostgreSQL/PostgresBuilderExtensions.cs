@@ -26,7 +26,7 @@ public static class PostgresBuilderExtensions
         var postgres = new PostgresServerResource(name, userName?.Resource, parameter);
         var healthCheck = $"{name}_check";
         builder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
-            healthCheck, _ => new PostgresHealthCheck(postgres, "postgres"), null, null));
+            healthCheck, _ => new PostgresHealthCheck(postgres, "postgres", () => true), null, null));
         builder.Eventing.Subscribe<ResourceReadyEvent>(postgres, async (@event, cancellationToken) =>
         {
             var logger = @event.Services.GetRequiredService<ResourceLoggerService>().GetLogger(postgres);
@@ -66,7 +66,7 @@ public static class PostgresBuilderExtensions
         builder.Resource.AddDatabase(name, database.DatabaseName);
         var healthCheck = $"{name}_check";
         builder.ApplicationBuilder.Services.AddHealthChecks().Add(new HealthCheckRegistration(
-            healthCheck, _ => new PostgresHealthCheck(builder.Resource, database.DatabaseName), null, null));
+            healthCheck, _ => new PostgresHealthCheck(builder.Resource, database.DatabaseName, () => database.IsCreated), null, null));
         return builder.ApplicationBuilder.AddResource(database).WithHealthCheck(healthCheck);
     }
 
@@ -138,6 +138,8 @@ public static class PostgresBuilderExtensions
         {
             logger.LogDebug("Database '{Database}' exists already.", database.DatabaseName);
         }
+
+        database.IsCreated = true;
     }
 
     private sealed record CreationScriptAnnotation(string Script) : IResourceAnnotation;

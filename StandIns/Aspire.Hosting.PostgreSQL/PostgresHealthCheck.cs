@@ -4,12 +4,18 @@ using Npgsql;
 
 namespace Aspire.Hosting.Postgres;
 
-internal sealed class PostgresHealthCheck(PostgresServerResource postgres, string databaseName) : IHealthCheck
+internal sealed class PostgresHealthCheck(PostgresServerResource postgres, string databaseName, Func<bool> isCreated) : IHealthCheck
 {
     private const int TimeoutSeconds = 5;
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        // Asking for a database that is still to be created only fills the server's log with errors.
+        if (!isCreated())
+        {
+            return HealthCheckResult.Unhealthy($"Database '{databaseName}' has not been created yet.");
+        }
+
         try
         {
             var builder = new NpgsqlConnectionStringBuilder(await postgres.GetConnectionStringAsync(cancellationToken).ConfigureAwait(false))

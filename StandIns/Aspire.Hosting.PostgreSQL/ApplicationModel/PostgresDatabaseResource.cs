@@ -7,6 +7,8 @@ public class PostgresDatabaseResource(string name, string databaseName, Postgres
 
     public string DatabaseName { get; } = databaseName;
 
+    internal bool IsCreated { get; set; }
+
     public ReferenceExpression ConnectionStringExpression =>
         ReferenceExpression.Create($"{Parent.ConnectionStringExpression};Database={DatabaseName}");
 

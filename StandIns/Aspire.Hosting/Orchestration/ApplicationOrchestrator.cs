@@ -42,7 +42,7 @@ internal sealed class ApplicationOrchestrator(
             Prepare(resource);
         }
 
-        output.Align(_controllers.Values.Select(controller => controller.Instance.DisplayName));
+        output.SetInstances([.. _controllers.Values.Select(controller => controller.Instance)]);
         foreach (var resource in resources)
         {
             await PublishFirstSnapshotAsync(resource, cancellationToken).ConfigureAwait(false);
@@ -113,7 +113,7 @@ internal sealed class ApplicationOrchestrator(
     {
         var count = resource is ProjectResource ? resource.GetReplicaCount() : 1;
         var randomizePorts = configuration.GetValue<bool>("DcpPublisher:RandomizePorts");
-        var (targetPorts, proxies) = EndpointAllocation.Allocate(resource, count, randomizePorts);
+        var (targetPorts, shared) = EndpointAllocation.Allocate(resource, count, randomizePorts);
         var instances = targetPorts.Select(ports =>
         {
             var suffix = RandomNumberGenerator.GetString("abcdefghijkmnpqrstuvwxyz", 8);
@@ -132,10 +132,10 @@ internal sealed class ApplicationOrchestrator(
         resource.Annotations.Add(new InstancesAnnotation(instances));
         foreach (var instance in instances)
         {
-            _controllers[instance.Id] = new InstanceController(instance, planner, notifications, loggers, output, eventing, services);
+            _controllers[instance.Id] = new InstanceController(instance, planner, router, notifications, loggers, output, eventing, services);
         }
 
-        router.Add(resource, instances, proxies);
+        router.Add(resource, instances, shared);
         LifecycleCommands.AddTo(resource, id => _controllers[id]);
     }
 

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Aspire.Hosting.ApplicationModel;
 
 namespace Aspire.Hosting.Orchestration;
@@ -10,7 +8,7 @@ namespace Aspire.Hosting.Orchestration;
 /// </summary>
 internal static class EndpointAllocation
 {
-    public static (IReadOnlyDictionary<string, int>[] TargetPorts, IReadOnlyList<EndpointProxy> Proxies) Allocate(
+    public static (IReadOnlyDictionary<string, int>[] TargetPorts, IReadOnlyList<EndpointAnnotation> Shared) Allocate(
         IResource resource,
         int instances,
         bool randomizePorts)
@@ -18,7 +16,7 @@ internal static class EndpointAllocation
         var targetPorts = Enumerable.Range(0, instances)
             .Select(_ => new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase))
             .ToArray();
-        var proxies = new List<EndpointProxy>();
+        var shared = new List<EndpointAnnotation>();
         foreach (var endpoint in resource.Annotations.OfType<EndpointAnnotation>())
         {
             var port = randomizePorts && endpoint.IsProxied ? null : endpoint.Port;
@@ -41,13 +39,13 @@ internal static class EndpointAllocation
             {
                 publicPort = port ?? LocalPorts.Allocate();
                 SetTargets(endpoint, _ => targetPort ?? LocalPorts.Allocate());
-                proxies.Add(EndpointProxy.Create(endpoint, publicPort));
+                shared.Add(endpoint);
             }
 
             endpoint.AllocatedEndpoint = new AllocatedEndpoint(endpoint, PublicHost(endpoint.TargetHost), publicPort);
         }
 
-        return (targetPorts, proxies);
+        return (targetPorts, shared);
 
         void SetTargets(EndpointAnnotation endpoint, Func<int, int> port)
         {
@@ -57,15 +55,6 @@ internal static class EndpointAllocation
             }
         }
     }
-
-    public static IReadOnlyList<IPAddress> ListenAddresses(string host) => host switch
-    {
-        "localhost" when Socket.OSSupportsIPv6 => [IPAddress.Loopback, IPAddress.IPv6Loopback],
-        "localhost" => [IPAddress.Loopback],
-        _ when IPAddress.TryParse(host.Trim('[', ']'), out var address) => [address],
-        _ when Socket.OSSupportsIPv6 => [IPAddress.IPv6Any],
-        _ => [IPAddress.Any],
-    };
 
     /// <summary>The host in public addresses: a name, where the process listens on any address.</summary>
     private static string PublicHost(string targetHost) =>

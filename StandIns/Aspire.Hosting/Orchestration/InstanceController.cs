@@ -16,6 +16,7 @@ internal sealed class InstanceController : IAsyncDisposable
 
     private readonly ResourceInstance _instance;
     private readonly LaunchPlanner _planner;
+    private readonly EndpointRouter _router;
     private readonly ResourceNotificationService _notifications;
     private readonly ResourceLoggerService _loggers;
     private readonly ResourceOutput _output;
@@ -33,6 +34,7 @@ internal sealed class InstanceController : IAsyncDisposable
     public InstanceController(
         ResourceInstance instance,
         LaunchPlanner planner,
+        EndpointRouter router,
         ResourceNotificationService notifications,
         ResourceLoggerService loggers,
         ResourceOutput output,
@@ -41,6 +43,7 @@ internal sealed class InstanceController : IAsyncDisposable
     {
         _instance = instance;
         _planner = planner;
+        _router = router;
         _notifications = notifications;
         _loggers = loggers;
         _output = output;
@@ -80,6 +83,7 @@ internal sealed class InstanceController : IAsyncDisposable
                 await Publish(snapshot => snapshot with { State = KnownResourceStates.Starting }).ConfigureAwait(false);
                 var plan = await _planner.PlanAsync(_instance, starting.Token).ConfigureAwait(false);
                 await WaitForPortsAsync(starting.Token).ConfigureAwait(false);
+                await _router.ListenAsync(_instance.Resource, starting.Token).ConfigureAwait(false);
                 await RunAsync(plan).ConfigureAwait(false);
                 return CommandResults.Success();
             }

@@ -12,6 +12,7 @@ internal sealed class ResourceOutput
     private readonly ResourceLoggerService _resourceLoggers;
     private readonly ILoggerFactory _loggers;
     private readonly IHostEnvironment _environment;
+    private Dictionary<string, string> _displayNames = [];
 
     public ResourceOutput(
         ResourceLoggerService resourceLoggers,
@@ -23,10 +24,14 @@ internal sealed class ResourceOutput
         _loggers = loggers;
         _environment = environment;
         _console = options.EnableResourceLogging ? null : new ConsoleLogWriter();
-        resourceLoggers.LineLogged = Show;
+        resourceLoggers.LineLogged = (id, line, isError) => Show(_displayNames.GetValueOrDefault(id, id), line, isError);
     }
 
-    public void Align(IEnumerable<string> names) => _console?.Align(names);
+    public void SetInstances(IReadOnlyCollection<ResourceInstance> instances)
+    {
+        _displayNames = instances.ToDictionary(instance => instance.Id, instance => instance.DisplayName, StringComparer.OrdinalIgnoreCase);
+        _console?.Align(instances.Select(instance => instance.DisplayName));
+    }
 
     public void Write(ResourceInstance instance, string line, bool isError)
     {
