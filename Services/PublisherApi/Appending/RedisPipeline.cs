@@ -1,0 +1,86 @@
+using System.Runtime.ExceptionServices;
+using AspireStreaming.Streaming.Redis;
+using Microsoft.Extensions.Options;
+using Polly;
+using Polly.CircuitBreaker;
+using Polly.Retry;
+
+namespace AspireStreaming.PublisherApi.Appending;
+
+/// <summary>Retries with exponential backoff and jitter around the circuit: each try counts for it, and an open circuit ends the retries.</summary>
+internal sealed class RedisPipeline
+{
+    private readonly ResiliencePipeline _pipeline;
+
+    public RedisPipeline(RedisCircuit circuit, PublisherMetrics metrics, IOptions<RedisResilienceOptions> options, TimeProvider time)
+    {
+        var builder = new ResiliencePipelineBuilder { TimeProvider = time };
+        if (options.Value.Tries > 1)
+        {
+            builder.AddRetry(new RetryStrategyOptions
+            {
+                MaxRetryAttempts = options.Value.Tries - 1,
+                Delay = options.Value.RetryDelay,
+                MaxDelay = options.Value.MaxRetryDelay,
+                BackoffType = DelayBackoffType.Exponential,
+                UseJitter = true,
+                ShouldHandle = static arguments => ValueTask.FromResult(
+                    arguments.Outcome.Exception is { } exception && IsUnreachable(exception, arguments.Context.CancellationToken)),
+                OnRetry = arguments =>
+                {
+                    metrics.Retried();
+                    return ValueTask.CompletedTask;
+                },
+            });
+        }
+
+        _pipeline = builder.AddStrategy(_ => new CircuitStrategy(circuit), new CircuitStrategyOptions()).Build();
+    }
+
+    /// <summary>Whether Redis is away or silent, as opposed to having answered something we do not like.</summary>
+    public static bool IsUnreachable(Exception exception, CancellationToken cancellationToken) =>
+        RedisFaults.Classify(exception) is FaultKind.Transient or FaultKind.Timeout
+
+        // The client library cancels what waits on a connection that it gives up.
+        || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
+
+    /// <exception cref="BrokenCircuitException">The circuit is open.</exception>
+    public ValueTask<TResult> ExecuteAsync<TResult, TState>(
+        Func<TState, CancellationToken, ValueTask<TResult>> callback, TState state, CancellationToken cancellationToken) =>
+        _pipeline.ExecuteAsync(callback, state, cancellationToken);
+
+    private sealed class CircuitStrategyOptions : ResilienceStrategyOptions;
+
+    private sealed class CircuitStrategy(RedisCircuit circuit) : ResilienceStrategy
+    {
+        protected override async ValueTask<Outcome<TResult>> ExecuteCore<TResult, TState>(
+            Func<ResilienceContext, TState, ValueTask<Outcome<TResult>>> callback, ResilienceContext context, TState state)
+        {
+            var pass = circuit.Enter();
+            if (pass == CircuitPass.Refused)
+            {
+                return Outcome.FromException<TResult>(
+                    ExceptionDispatchInfo.SetCurrentStackTrace(new BrokenCircuitException("The circuit to Redis is open.", circuit.Remaining)));
+            }
+
+            var outcome = await callback(context, state);
+            switch (outcome.Exception)
+            {
+                case null:
+                    circuit.Succeeded(pass);
+                    break;
+                case OperationCanceledException when context.CancellationToken.IsCancellationRequested:
+                    circuit.Abandoned(pass);
+                    break;
+                case var exception when IsUnreachable(exception, context.CancellationToken):
+                    circuit.Failed(pass, exception);
+                    break;
+                default:
+                    circuit.Succeeded(pass);
+                    break;
+            }
+
+            return outcome;
+        }
+    }
+}

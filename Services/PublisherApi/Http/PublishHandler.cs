@@ -1,0 +1,241 @@
+using System.Diagnostics;
+using AspireStreaming.PublisherApi.Appending;
+using AspireStreaming.PublisherApi.Events;
+using AspireStreaming.ServiceDefaults.Health;
+using AspireStreaming.Streaming.Contracts;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Microsoft.Extensions.Options;
+
+namespace AspireStreaming.PublisherApi.Http;
+
+/// <summary>Answers <c>POST /streams/{stream}/events</c> and <c>DELETE /streams/{stream}</c>.</summary>
+internal sealed class PublishHandler(
+    EventReader json,
+    BinaryEventReader binary,
+    EventAppender appender,
+    ArchiveProgress archive,
+    InFlightBytes inFlight,
+    StreamActivity activity,
+    PublisherMetrics metrics,
+    DrainState drain,
+    IOptions<PublisherOptions> options,
+    TimeProvider time,
+    ILogger<PublishHandler> logger)
+{
+    private const int MaxIdempotencyKeyLength = 256;
+
+    private readonly PublisherOptions _options = options.Value;
+    private readonly NdjsonContext _ndjson = new(json, appender, options.Value, time, drain.Draining);
+
+    public async Task PublishAsync(string stream, HttpContext context)
+    {
+        activity.RequestStarted();
+        try
+        {
+            var problem = await TryPublishAsync(stream, context);
+            if (problem is not null)
+            {
+                metrics.Refused(problem.Kind);
+                await problem.WriteAsync(context);
+            }
+        }
+        catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            metrics.Refused(ProblemKind.TooLarge);
+            await BodyTooLarge().WriteAsync(context);
+        }
+        finally
+        {
+            activity.RequestEnded();
+        }
+    }
+
+    public async Task DeleteAsync(string stream, HttpContext context)
+    {
+        var problem = await TryDeleteAsync(stream, context);
+        if (problem is not null)
+        {
+            metrics.Refused(problem.Kind);
+            await problem.WriteAsync(context);
+            return;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private static Problem InvalidStream(string stream) =>
+        new(ProblemKind.InvalidStream, $"'{(stream.Length > 64 ? stream[..64] + "…" : stream)}' is no stream name: {StreamName.Rule}.") { Field = "stream" };
+
+    private async Task<Problem?> TryPublishAsync(string stream, HttpContext context)
+    {
+        var request = context.Request;
+        if (!StreamName.IsValid(stream))
+        {
+            return InvalidStream(stream);
+        }
+
+        if (PublishQuery.TryRead(request, out var query) is { } badQuery)
+        {
+            return badQuery;
+        }
+
+        var form = PublishContent.FormOf(request);
+        if (form == ContentForm.Unsupported)
+        {
+            return new Problem(
+                ProblemKind.UnsupportedMediaType,
+                "Events are published as application/json, application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson (UTF-8, not compressed), or with ce-* headers.");
+        }
+
+        if (TryReadIdempotencyKey(request, out var idempotencyKey) is { } badKey)
+        {
+            return badKey;
+        }
+
+        if (form != ContentForm.Ndjson && request.ContentLength > _options.MaxBatchBytes)
+        {
+            return BodyTooLarge();
+        }
+
+        var reserved = form == ContentForm.Ndjson ? _options.NdjsonChunkBytes + _options.MaxEventBytes : request.ContentLength ?? _options.MaxBatchBytes;
+        if (!inFlight.TryReserve(reserved))
+        {
+            return new Problem(ProblemKind.TooManyRequests, "Too many bytes are being published at a time.")
+            {
+                RetryAfter = TimeSpan.FromSeconds(1),
+                Limit = _options.MaxInFlightBytes,
+            };
+        }
+
+        try
+        {
+            return form == ContentForm.Ndjson
+                ? await UploadAsync(stream, query, idempotencyKey, context)
+                : await AppendAsync(stream, query, form, idempotencyKey, context);
+        }
+        finally
+        {
+            inFlight.Release(reserved);
+        }
+    }
+
+    private async Task<Problem?> AppendAsync(string stream, PublishQuery query, ContentForm form, string? idempotencyKey, HttpContext context)
+    {
+        LimitBody(context, _options.MaxBatchBytes);
+        var batch = new EventBatch(idempotencyKey);
+        if (await ReadAsync(context, form, batch) is { } fault)
+        {
+            return Problem.From(fault);
+        }
+
+        using var span = PublisherActivity.StartAppend(stream, batch.Events.Count);
+        var request = batch.ToRequest(stream, query.Expected);
+        var outcome = await appender.AppendAsync(request, context.RequestAborted);
+        if (Refusals.Of(outcome, request, _options) is { } refused)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, Problems.Slug(refused.Kind));
+            return refused;
+        }
+
+        await AnswerAsync(stream, query, default(PublishTotals).Add(outcome.Result!), context);
+        return null;
+    }
+
+    private async Task<Problem?> UploadAsync(string stream, PublishQuery query, string? idempotencyKey, HttpContext context)
+    {
+        LimitBody(context, null);
+        if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+        {
+            // An upload may be a program's live output; our own limit on silence takes the place of the server's on slowness.
+            rate.MinDataRate = null;
+        }
+
+        var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey);
+        if (await upload.RunAsync(context.Request.BodyReader, context.RequestAborted) is { } problem)
+        {
+            PublisherLog.UploadEnded(logger, stream, problem.Line!.Value, upload.Totals.Accepted, problem.Detail);
+            return problem;
+        }
+
+        await AnswerAsync(stream, query, upload.Totals, context);
+        return null;
+    }
+
+    private async Task AnswerAsync(string stream, PublishQuery query, PublishTotals totals, HttpContext context)
+    {
+        bool? archived = null;
+        if (query.ArchiveTimeout is { } timeout)
+        {
+            archived = await archive.WaitAsync(stream, totals.Newest, timeout, drain.Draining, context.RequestAborted);
+        }
+
+        await PublishAnswer.WriteAsync(context.Response, stream, totals, archived);
+    }
+
+    /// <summary>Reads the body and gives its memory back before anything else is waited for.</summary>
+    private async ValueTask<EventFault?> ReadAsync(HttpContext context, ContentForm form, EventBatch batch)
+    {
+        var request = context.Request;
+        using var body = await RequestBody.ReadAsync(request, context.RequestAborted);
+        return form switch
+        {
+            ContentForm.Binary => binary.Read(request.Headers, request.ContentType, body.Memory.Span, batch),
+            ContentForm.Structured => json.Read(body.Memory.Span, JsonShape.Event, batch),
+            ContentForm.Batch => json.Read(body.Memory.Span, JsonShape.Array, batch),
+            _ => json.Read(body.Memory.Span, JsonShape.EventOrArray, batch),
+        };
+    }
+
+    private async Task<Problem?> TryDeleteAsync(string stream, HttpContext context)
+    {
+        if (!StreamName.IsValid(stream))
+        {
+            return InvalidStream(stream);
+        }
+
+        var archiveToo = context.Request.Query["archive"];
+        if (archiveToo.Count > 1 || (archiveToo.Count == 1 && archiveToo[0] is not ("true" or "false")))
+        {
+            return Problem.Parameter("archive", "'archive' must be 'true' or 'false'.");
+        }
+
+        return await appender.DeleteAsync(stream, archiveToo == "true", context.RequestAborted);
+    }
+
+    private Problem BodyTooLarge() =>
+        new(ProblemKind.TooLarge, $"A request has at most {_options.MaxBatchBytes} bytes; longer ones go as application/x-ndjson.") { Limit = _options.MaxBatchBytes };
+
+    private static void LimitBody(HttpContext context, long? bytes)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } feature)
+        {
+            feature.MaxRequestBodySize = bytes;
+        }
+    }
+
+    private static Problem? TryReadIdempotencyKey(HttpRequest request, out string? key)
+    {
+        key = null;
+        var values = request.Headers["Idempotency-Key"];
+        if (values.Count == 0)
+        {
+            return null;
+        }
+
+        // The header's draft standard makes it a quoted string, most clients send it bare.
+        var text = values.Count == 1 ? values[0]!.Trim() : "";
+        if (text is ['"', .. var inner, '"'])
+        {
+            text = inner;
+        }
+
+        if (text.Length is 0 or > MaxIdempotencyKeyLength || text.Any(char.IsControl))
+        {
+            return Problem.Parameter("Idempotency-Key", $"'Idempotency-Key' must be one value of 1 to {MaxIdempotencyKeyLength} characters.");
+        }
+
+        key = text;
+        return null;
+    }
+}

@@ -1,0 +1,4 @@
+using AspireStreaming.PublisherApi;
+
+await using var app = PublisherApp.Create(args);
+await app.RunAsync();

@@ -1,0 +1,30 @@
+using AspireStreaming.PublisherApi.Rpc;
+using AspireStreaming.PublisherApi.Http;
+
+namespace AspireStreaming.PublisherApi;
+
+/// <summary>The Publisher API as a program: everything registered and mapped, ready to run.</summary>
+public static class PublisherApp
+{
+    /// <summary>Builds the application.</summary>
+    /// <param name="args">Configuration as command-line arguments.</param>
+    public static WebApplication Create(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+        builder.AddServiceDefaults();
+        builder.AddPublisher();
+
+        var app = builder.Build();
+        app.UseServiceDefaults();
+        if (app.Environment.IsDevelopment())
+        {
+            app.UseCors();
+        }
+
+        app.MapDefaultEndpoints();
+        app.MapPublisher();
+        app.MapGrpcService<PublisherGrpcService>();
+        app.MapGrpcService<HealthGrpcService>();
+        return app;
+    }
+}
