@@ -1,0 +1,4 @@
+using AspireStreaming.EventArchiver;
+
+await using var app = ArchiverApp.Create(args);
+await app.RunAsync();
