@@ -1,0 +1,131 @@
+using System.Collections.Concurrent;
+using AspireStreaming.ServiceDefaults.Health;
+using Microsoft.Extensions.Options;
+
+namespace AspireStreaming.StreamApi.Connections;
+
+/// <summary>
+/// The live connections of this replica. One ticker serves them all, where a timer for each would cost more than the connection.
+/// </summary>
+internal sealed class ConnectionRegistry(
+    DrainState drain, StreamApiMetrics metrics, IOptions<DeliveryOptions> options, TimeProvider time, ILogger<ConnectionRegistry> logger)
+    : BackgroundService
+{
+    private readonly ConcurrentDictionary<string, LiveConnection> _connections = new(StringComparer.Ordinal);
+    private readonly DeliveryOptions _options = options.Value;
+    private int _count;
+    private long _now = Milliseconds(time);
+
+    /// <summary>Open connections.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Most connections.</summary>
+    public int Max => _options.MaxConnections;
+
+    /// <summary>A clock as exact as the ticker, in milliseconds; cheap enough to look at with every write.</summary>
+    public long Now => Volatile.Read(ref _now);
+
+    /// <summary>The open connections.</summary>
+    public IEnumerable<LiveConnection> All => _connections.Values;
+
+    /// <summary>Takes a place for a connection, which <see cref="Leave"/> gives back; false when there is none.</summary>
+    public bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _count) <= _options.MaxConnections)
+        {
+            return true;
+        }
+
+        Interlocked.Decrement(ref _count);
+        metrics.Refused.Add(1);
+        StreamApiLog.ConnectionRefused(logger, Count);
+        return false;
+    }
+
+    /// <summary>Gives a place back.</summary>
+    public void Leave() => Interlocked.Decrement(ref _count);
+
+    /// <summary>Adds a connection that has a place.</summary>
+    public void Add(LiveConnection connection)
+    {
+        _connections[connection.Id] = connection;
+        if (drain.IsDraining)
+        {
+            connection.Drain(DrainReasons.Shutdown);
+        }
+    }
+
+    /// <summary>Removes a connection.</summary>
+    public void Remove(LiveConnection connection) => _connections.TryRemove(connection.Id, out _);
+
+    /// <summary>Ends a connection; false when there is none of that id.</summary>
+    public bool Close(string id)
+    {
+        if (!_connections.TryGetValue(id, out var connection))
+        {
+            return false;
+        }
+
+        connection.Drain(DrainReasons.Closed);
+        return true;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await using var draining = drain.Draining.UnsafeRegister(static state => ((ConnectionRegistry)state!).DrainAll(), this);
+        var shortest = Math.Min(Math.Min(_options.Heartbeat.TotalMilliseconds, _options.PositionInterval.TotalMilliseconds), _options.WriteTimeout.TotalMilliseconds);
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Math.Clamp(shortest / 8, 10, 500)), time);
+        try
+        {
+            // Ticks until every connection is gone: also a draining one may be stuck in a write.
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                Tick();
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The host stops.
+        }
+    }
+
+    private static long Milliseconds(TimeProvider time) => (long)time.GetElapsedTime(0, time.GetTimestamp()).TotalMilliseconds;
+
+    private void Tick()
+    {
+        var now = Milliseconds(time);
+        Volatile.Write(ref _now, now);
+        foreach (var (_, connection) in _connections)
+        {
+            var alive = connection.OnTick(
+                now, (long)_options.Heartbeat.TotalMilliseconds, (long)_options.PositionInterval.TotalMilliseconds, (long)_options.WriteTimeout.TotalMilliseconds);
+            if (!alive)
+            {
+                StreamApiLog.WriteTimedOut(logger, connection.Id, _options.WriteTimeout);
+                connection.Abort();
+            }
+        }
+    }
+
+    private void DrainAll()
+    {
+        StreamApiLog.Draining(logger, Count, DrainReasons.Shutdown);
+        foreach (var (_, connection) in _connections)
+        {
+            connection.Drain(DrainReasons.Shutdown);
+        }
+    }
+}
+
+/// <summary>Values of <c>reason</c> in <c>stream.drain</c>.</summary>
+internal static class DrainReasons
+{
+    /// <summary>The replica stops.</summary>
+    public const string Shutdown = "shutdown";
+
+    /// <summary>An operator closed the connection.</summary>
+    public const string Closed = "closed";
+
+    /// <summary>The subscriber fell behind further than its policy allows.</summary>
+    public const string Lag = "lag";
+}

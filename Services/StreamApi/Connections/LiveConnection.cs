@@ -1,0 +1,136 @@
+using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.Streaming.Contracts;
+
+namespace AspireStreaming.StreamApi.Connections;
+
+/// <summary>One subscriber's connection, as the registry, the ticker and the listings see it.</summary>
+internal abstract class LiveConnection(string transport, string stream, string? remote, string? userAgent, DateTimeOffset since)
+{
+    private string? _drainReason;
+    private long _lastWrite;
+    private long _writingSince;
+    private long _positionOwedSince;
+    private bool _due;
+
+    /// <summary>Its id on this replica.</summary>
+    public string Id { get; } = Guid.CreateVersion7().ToString("N");
+
+    /// <summary><c>sse</c> or <c>grpc</c>.</summary>
+    public string Transport => transport;
+
+    /// <summary>The stream.</summary>
+    public string Stream => stream;
+
+    /// <summary>The client's address.</summary>
+    public string? Remote => remote;
+
+    /// <summary>The client's name for itself.</summary>
+    public string? UserAgent => userAgent;
+
+    /// <summary>When it was opened.</summary>
+    public DateTimeOffset Since => since;
+
+    /// <summary>Its place in the stream. Another thread may read a position half moved, which only listings do.</summary>
+    public abstract StreamPosition Position { get; }
+
+    /// <summary>Events that it is behind.</summary>
+    public abstract long Lag { get; }
+
+    /// <summary>The tier that it reads from.</summary>
+    public abstract Tier Tier { get; }
+
+    /// <summary>Whether it has reached the end of the stream once.</summary>
+    public bool IsCaughtUp { get; protected set; }
+
+    /// <summary>Bytes written.</summary>
+    public long Bytes { get; protected set; }
+
+    /// <summary>Events skipped by its policy.</summary>
+    public long Drops { get; protected set; }
+
+    /// <summary>Wakes its loop.</summary>
+    public DeliverySignal Signal { get; } = new();
+
+    /// <summary>Why it must end; null while it may go on.</summary>
+    protected string? DrainReason => Volatile.Read(ref _drainReason);
+
+    /// <summary>Lets the client know that it should reconnect, and ends.</summary>
+    /// <param name="reason">The <c>reason</c> of <c>stream.drain</c>.</param>
+    public void Drain(string reason)
+    {
+        if (Interlocked.CompareExchange(ref _drainReason, reason, null) is null)
+        {
+            Signal.Set();
+        }
+    }
+
+    /// <summary>Cuts the connection.</summary>
+    public abstract void Abort();
+
+    /// <summary>Called a few times a heartbeat.</summary>
+    /// <param name="now">The registry's clock, milliseconds.</param>
+    /// <param name="heartbeat">Longest silence.</param>
+    /// <param name="positionInterval">Longest time that a moved position may stay untold.</param>
+    /// <param name="writeTimeout">Longest wait of one write.</param>
+    /// <returns>False when a write has waited too long.</returns>
+    public bool OnTick(long now, long heartbeat, long positionInterval, long writeTimeout)
+    {
+        var writing = Volatile.Read(ref _writingSince);
+        if (writing != 0)
+        {
+            return now - writing < writeTimeout;
+        }
+
+        var owed = Volatile.Read(ref _positionOwedSince);
+        if (now - Volatile.Read(ref _lastWrite) >= heartbeat || (owed != 0 && now - owed >= positionInterval))
+        {
+            Volatile.Write(ref _due, true);
+            Signal.Set();
+        }
+
+        return true;
+    }
+
+    /// <summary>Whether a sign of life is due; asking takes it.</summary>
+    protected bool TakeDue()
+    {
+        if (!Volatile.Read(ref _due))
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _due, false);
+        return true;
+    }
+
+    /// <summary>A write begins.</summary>
+    protected void BeginWrite(long now) => Volatile.Write(ref _writingSince, Math.Max(now, 1));
+
+    /// <summary>A write is over.</summary>
+    protected void EndWrite(long now)
+    {
+        Volatile.Write(ref _writingSince, 0);
+        Volatile.Write(ref _lastWrite, now);
+    }
+
+    /// <summary>The cursor moved over an event that the client does not get.</summary>
+    protected void OwePosition(long now)
+    {
+        if (_positionOwedSince == 0)
+        {
+            Volatile.Write(ref _positionOwedSince, Math.Max(now, 1));
+        }
+    }
+
+    /// <summary>Whether the client's last id is older than the cursor.</summary>
+    protected bool OwesPosition => _positionOwedSince != 0;
+
+    /// <summary>The client was told the cursor's position.</summary>
+    protected void PositionTold()
+    {
+        if (_positionOwedSince != 0)
+        {
+            Volatile.Write(ref _positionOwedSince, 0);
+        }
+    }
+}

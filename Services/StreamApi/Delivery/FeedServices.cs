@@ -1,0 +1,36 @@
+using AspireStreaming.Streaming.Redis;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace AspireStreaming.StreamApi.Delivery;
+
+/// <summary>What all feeds share.</summary>
+internal sealed class FeedServices(
+    IConnectionMultiplexer redis,
+    HotLogReader log,
+    TierReader tiers,
+    RedisGate gate,
+    WindowBudget budget,
+    StreamApiMetrics metrics,
+    IOptions<DeliveryOptions> options,
+    TimeProvider time,
+    ILogger<StreamFeed> logger)
+{
+    public IConnectionMultiplexer Redis => redis;
+
+    public HotLogReader Log => log;
+
+    public TierReader Tiers => tiers;
+
+    public RedisGate Gate => gate;
+
+    public WindowBudget Budget => budget;
+
+    public StreamApiMetrics Metrics => metrics;
+
+    public DeliveryOptions Options { get; } = options.Value;
+
+    public TimeProvider Time => time;
+
+    public ILogger Logger => logger;
+}

@@ -1,0 +1,16 @@
+namespace AspireStreaming.StreamApi.Delivery;
+
+/// <summary>Bytes in all windows of the process. Thread-safe.</summary>
+internal sealed class WindowBudget(long limit)
+{
+    private long _used;
+
+    /// <summary>Bytes in use.</summary>
+    public long Used => Volatile.Read(ref _used);
+
+    /// <summary>Whether windows must shrink.</summary>
+    public bool IsExceeded => Used > limit;
+
+    /// <summary>Counts bytes that a window took, or gave back.</summary>
+    public void Add(long bytes) => Interlocked.Add(ref _used, bytes);
+}

@@ -1,0 +1,196 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace AspireStreaming.StreamApi.Listing;
+
+/// <summary>Lists streams: those of the hot log's index and those that only the archive still has.</summary>
+internal sealed class StreamListing(
+    IConnectionMultiplexer redis,
+    HotLogReader log,
+    IArchiveTier archive,
+    FeedRegistry feeds,
+    IOptions<HotLogOptions> hotLogOptions,
+    TimeProvider time)
+{
+    private const int ConcurrentDescriptions = 16;
+
+    private readonly TimeSpan _timeout = hotLogOptions.Value.CommandTimeout;
+
+    /// <summary>Where a page of the listing begins: after the stream of this name with this last activity.</summary>
+    public readonly record struct Cursor(long At, string Name)
+    {
+        /// <summary>The opaque form that clients get.</summary>
+        public override string ToString() =>
+            Base64Url.EncodeToString(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"1 {At} {Name}")));
+
+        /// <summary>Parses what <see cref="ToString"/> made.</summary>
+        public static bool TryParse(string text, out Cursor cursor)
+        {
+            cursor = default;
+            Span<byte> bytes = stackalloc byte[256];
+            if (text.Length > 300 || !Base64Url.IsValid(text) || !Base64Url.TryDecodeFromChars(text, bytes, out var length))
+            {
+                return false;
+            }
+
+            var parts = Encoding.ASCII.GetString(bytes[..length]).Split(' ');
+            if (parts is not ["1", var at, var name]
+                || !long.TryParse(at, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds)
+                || milliseconds > DateTimeOffset.MaxValue.ToUnixTimeMilliseconds()
+                || !StreamName.IsValid(name))
+            {
+                return false;
+            }
+
+            cursor = new Cursor(milliseconds, name);
+            return true;
+        }
+    }
+
+    /// <summary>One page of streams, newest activity first.</summary>
+    /// <exception cref="Exception">Redis is away.</exception>
+    public async Task<StreamList> ListAsync(int limit, Cursor? after, CancellationToken cancellationToken)
+    {
+        var hot = HotAsync(limit + 1, after, cancellationToken);
+        var cold = ColdAsync(limit + 1, after, cancellationToken);
+        var page = (await hot).Concat(await cold)
+            .OrderByDescending(item => item.At).ThenBy(item => item.Name, StringComparer.Ordinal)
+            .Take(limit + 1)
+            .ToArray();
+        var listed = page.Length > limit ? page[..limit] : page;
+        var streams = new List<StreamInfo>(listed.Length);
+        foreach (var some in listed.Chunk(ConcurrentDescriptions))
+        {
+            var described = await Task.WhenAll(some.Select(item => DescribeAsync(item.Name, cancellationToken)));
+            streams.AddRange(described.OfType<StreamInfo>());
+        }
+
+        return new StreamList(streams, page.Length > limit ? listed[^1].ToString() : null);
+    }
+
+    /// <summary>One stream; null when nobody knows it.</summary>
+    /// <exception cref="Exception">Redis is away.</exception>
+    public async Task<StreamInfo?> DescribeAsync(string stream, CancellationToken cancellationToken)
+    {
+        var hotMeta = log.ReadMetaAsync(stream, cancellationToken);
+        var hotFirst = log.ReadAfterAsync(stream, StreamPosition.Zero, 1, cancellationToken);
+        var hotCount = log.CountAsync(stream, cancellationToken);
+        var cold = ReadColdAsync(stream, cancellationToken);
+        await Task.WhenAll(hotMeta, hotFirst, hotCount, cold);
+        var meta = await hotMeta is { Deleted: false } known ? known : null;
+        var archived = await cold;
+        if (meta is null && archived is null)
+        {
+            return null;
+        }
+
+        var oldestHot = (await hotFirst) is [var item] ? item.Position : (StreamPosition?)null;
+        var first = archived is { First: var start } && (oldestHot is null || start < oldestHot) ? start : oldestHot ?? StreamPosition.Zero;
+        var last = meta is not null && meta.Last > (archived?.Last ?? StreamPosition.Zero) ? meta.Last : archived?.Last ?? StreamPosition.Zero;
+        var state = meta?.EndState ?? (archived is not null && archived.Last == last ? archived.EndState : null) ?? StreamStates.Running;
+        var archivedTo = archived?.Last is { IsZero: false } position ? position
+            : meta?.Archived is { IsZero: false } told ? told
+            : (StreamPosition?)null;
+        return new StreamInfo(
+            stream, first.ToString(), last.ToString(), CountReadable(archived, oldestHot, last, await hotCount), archivedTo?.ToString(),
+            feeds.Find(stream)?.Readers ?? 0, state);
+    }
+
+    /// <summary>What the archive has, and what the hot log has beyond it.</summary>
+    private static long CountReadable(ColdStream? archived, StreamPosition? oldestHot, StreamPosition last, long hotCount)
+    {
+        if (archived is null || oldestHot is null)
+        {
+            return archived?.Count ?? hotCount;
+        }
+
+        // Sequences go on over epochs whose continuity is proven, so what both have is arithmetic.
+        return oldestHot > archived.Last
+            ? archived.Count + hotCount
+            : archived.Count + Math.Max(0, last.Sequence - archived.Last.Sequence);
+    }
+
+    private async Task<ColdStream?> ReadColdAsync(string stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await archive.ReadStreamAsync(stream, cancellationToken);
+        }
+        catch (ArchiveUnavailableException)
+        {
+            // The hot log's part of the answer is better than none.
+            return null;
+        }
+    }
+
+    private async Task<IEnumerable<Cursor>> HotAsync(int take, Cursor? after, CancellationToken cancellationToken)
+    {
+        var database = redis.GetDatabase();
+        var pages = await Task.WhenAll(Enumerable.Range(0, StreamName.PartitionCount).Select(partition => PageAsync(StreamKeys.Index(partition))));
+        return pages.SelectMany(page => page);
+
+        async Task<List<Cursor>> PageAsync(RedisKey index)
+        {
+            // Streams of the same millisecond as the cursor's are skipped by name, however many.
+            var found = new List<Cursor>();
+            for (var skip = 0; found.Count < take; skip += take)
+            {
+                var entries = await database
+                    .SortedSetRangeByScoreWithScoresAsync(
+                        index, double.NegativeInfinity, after?.At ?? double.PositiveInfinity, Exclude.None, Order.Descending, skip, take)
+                    .WaitAsync(_timeout, time, cancellationToken);
+                found.AddRange(entries.Select(entry => new Cursor((long)entry.Score, entry.Element.ToString())).Where(item => IsAfter(item, after)));
+                if (entries.Length < take)
+                {
+                    break;
+                }
+            }
+
+            return found;
+        }
+    }
+
+    private async Task<IEnumerable<Cursor>> ColdAsync(int take, Cursor? after, CancellationToken cancellationToken)
+    {
+        var database = redis.GetDatabase();
+        var found = new List<Cursor>();
+        (DateTimeOffset UpdatedAt, string Name)? position = after is { } cursor ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At).AddTicks(9_999), "") : null;
+        while (found.Count < take)
+        {
+            IReadOnlyList<ColdStream> page;
+            try
+            {
+                page = await archive.ListStreamsAsync(take, position, cancellationToken);
+            }
+            catch (ArchiveUnavailableException)
+            {
+                return found;
+            }
+
+            // A stream that the hot log's index has is listed by that, with its own time.
+            var scores = await Task.WhenAll(page.Select(stream => database
+                .SortedSetScoreAsync(StreamKeys.Index(StreamName.PartitionOf(stream.Name)), stream.Name)
+                .WaitAsync(_timeout, time, cancellationToken)));
+            found.AddRange(page.Where((_, index) => scores[index] is null)
+                .Select(stream => new Cursor(stream.UpdatedAt.ToUnixTimeMilliseconds(), stream.Name))
+                .Where(item => IsAfter(item, after)));
+            if (page.Count < take)
+            {
+                break;
+            }
+
+            position = (page[^1].UpdatedAt, page[^1].Name);
+        }
+
+        return found;
+    }
+
+    private static bool IsAfter(Cursor item, Cursor? after) =>
+        after is not { } cursor || item.At < cursor.At || (item.At == cursor.At && string.CompareOrdinal(item.Name, cursor.Name) > 0);
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
+
+namespace AspireStreaming.StreamApi;
+
+/// <summary>The faults of this API, in this one place.</summary>
+internal static class Problems
+{
+    private const string Prefix = "urn:aspirestreaming:problem:";
+
+    /// <summary>400: a parameter is malformed.</summary>
+    public static ProblemHttpResult InvalidParameter(string parameter, string detail) => TypedResults.Problem(new ProblemDetails
+    {
+        Type = Prefix + "invalid-parameter",
+        Title = $"The parameter '{parameter}' is not valid",
+        Status = StatusCodes.Status400BadRequest,
+        Detail = detail,
+        Extensions = { ["parameter"] = parameter },
+    });
+
+    /// <summary>400: something that this version cannot do.</summary>
+    public static ProblemHttpResult NotSupported(string parameter, string detail) => TypedResults.Problem(new ProblemDetails
+    {
+        Type = Prefix + "not-supported",
+        Title = "Not supported",
+        Status = StatusCodes.Status400BadRequest,
+        Detail = detail,
+        Extensions = { ["parameter"] = parameter },
+    });
+
+    /// <summary>404: nobody knows it.</summary>
+    public static ProblemHttpResult NotFound(string slug, string detail) => TypedResults.Problem(new ProblemDetails
+    {
+        Type = Prefix + slug,
+        Title = "Not found",
+        Status = StatusCodes.Status404NotFound,
+        Detail = detail,
+    });
+
+    /// <summary>406: the client accepts neither of the two forms.</summary>
+    public static ProblemHttpResult NotAcceptable() => TypedResults.Problem(new ProblemDetails
+    {
+        Type = Prefix + "not-acceptable",
+        Title = "Not acceptable",
+        Status = StatusCodes.Status406NotAcceptable,
+        Detail = "Events come as text/event-stream or application/json.",
+    });
+
+    /// <summary>503 with <c>Retry-After</c>.</summary>
+    public static IResult Unavailable(HttpContext context, string slug, string detail, int retryAfterSeconds)
+    {
+        context.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        return TypedResults.Problem(new ProblemDetails
+        {
+            Type = Prefix + slug,
+            Title = "Unavailable",
+            Status = StatusCodes.Status503ServiceUnavailable,
+            Detail = detail,
+        });
+    }
+}

@@ -1,0 +1,4 @@
+using AspireStreaming.StreamApi;
+
+await using var app = StreamApiApp.Create(args);
+await app.RunAsync();

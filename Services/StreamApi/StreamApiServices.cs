@@ -1,0 +1,57 @@
+using AspireStreaming.Archive;
+using AspireStreaming.ServiceDefaults.Health;
+using AspireStreaming.StreamApi.Connections;
+using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.StreamApi.Listing;
+using AspireStreaming.StreamApi.Pages;
+using AspireStreaming.StreamApi.Sse;
+using AspireStreaming.Streaming;
+using Microsoft.Extensions.Options;
+
+namespace AspireStreaming.StreamApi;
+
+/// <summary>Every registration of this service.</summary>
+internal static class StreamApiServices
+{
+    /// <summary>At least as long as 1,000 connections take to drain, with room for a stuck one.</summary>
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
+
+    public static void AddStreamApi(this WebApplicationBuilder builder)
+    {
+        builder.AddServiceDefaults();
+        builder.AddRedisClient(ResourceNames.Redis);
+        builder.Services.AddOptionsWithValidateOnStart<DeliveryOptions>()
+            .Bind(builder.Configuration.GetSection(DeliveryOptions.SectionName))
+            .ValidateDataAnnotations();
+        builder.Services.AddHotLog(builder.Configuration);
+        if (builder.Configuration.GetConnectionString(ResourceNames.ArchiveDatabase) is { Length: > 0 })
+        {
+            builder.AddArchive();
+            builder.Services.AddSingleton<IArchiveTier, PostgresArchive>();
+        }
+        else
+        {
+            builder.Services.AddSingleton<IArchiveTier, NoArchive>();
+        }
+
+        builder.Services.AddSingleton<RedisGate>();
+        builder.Services.AddSingleton(services => new WindowBudget(services.GetRequiredService<IOptions<DeliveryOptions>>().Value.TotalWindowBytes));
+        builder.Services.AddSingleton<StreamApiMetrics>();
+        builder.Services.AddSingleton<TierReader>();
+        builder.Services.AddSingleton<FeedServices>();
+        builder.Services.AddSingleton<FeedRegistry>();
+        builder.Services.AddSingleton<StartResolver>();
+        builder.Services.AddSingleton<PageReader>();
+        builder.Services.AddSingleton<SseEndpoint>();
+        builder.Services.AddSingleton<StreamListing>();
+        builder.Services.AddSingleton<Stats>();
+        builder.Services.AddSingleton<IHealthDetails>(services => services.GetRequiredService<Stats>());
+        builder.Services.AddSingleton<ConnectionRegistry>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<ConnectionRegistry>());
+        builder.Services.AddHostedService<TailChecker>();
+
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownTimeout);
+        var inline = builder.Configuration.GetValue($"{DeliveryOptions.SectionName}:{nameof(DeliveryOptions.InlineScheduling)}", true);
+        builder.WebHost.UseSockets(options => options.UnsafePreferInlineScheduling = inline);
+    }
+}
