@@ -103,6 +103,7 @@ internal sealed class DashboardServer : IAsyncDisposable
             }
         });
         builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = StopDeadline);
         var app = builder.Build();
         app.Use(GuardAsync);
