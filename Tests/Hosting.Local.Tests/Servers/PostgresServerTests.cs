@@ -35,7 +35,10 @@ public sealed class PostgresServerTests : IDisposable
             Assert.Equal(128 + 9, await process.Exited.WaitAsync(TestPrograms.Deadline, TimeProvider.System, Ct));
         }
 
-        Assert.True(File.Exists(Path.Combine(_folder, "data", "postmaster.pid")));
+        // By now the number in the killed server's lock file may be that of any other process.
+        var lockFile = Path.Combine(_folder, "data", "postmaster.pid");
+        var lines = await File.ReadAllLinesAsync(lockFile, Ct);
+        await File.WriteAllLinesAsync(lockFile, [$"{Environment.ProcessId}", .. lines[1..]], Ct);
         await using (var process = await StartAsync(port, "postgres", "new"))
         {
             await ReadyAsync(port, "postgres", "new");
@@ -46,7 +49,7 @@ public sealed class PostgresServerTests : IDisposable
             Assert.Equal(0, await process.Exited);
         }
 
-        Assert.False(File.Exists(Path.Combine(_folder, "data", "postmaster.pid")));
+        Assert.False(File.Exists(lockFile));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder));
     }
 
@@ -58,6 +61,22 @@ public sealed class PostgresServerTests : IDisposable
         await ReadyAsync(port, "other-user", Password);
 
         Assert.Equal("other-user", await QueryAsync(port, "other-user", Password, "SELECT current_database()::text"));
+    }
+
+    [Fact]
+    public async Task Data_in_use_is_waited_for()
+    {
+        var port = FreePort.Next();
+        await using var first = await StartAsync(port, "postgres", Password);
+        await ReadyAsync(port, "postgres", Password);
+
+        var second = StartAsync(port, "postgres", Password);
+        await QueryAsync(port, "postgres", Password, "SELECT 1");
+        Assert.False(second.IsCompleted);
+        await first.StopAsync(TestPrograms.Deadline);
+
+        await using var started = await second;
+        await ReadyAsync(port, "postgres", Password);
     }
 
     private static async Task ReadyAsync(int port, string user, string password) =>
