@@ -193,7 +193,8 @@ internal sealed class InstanceController : IAsyncDisposable
 
     private async Task RunAsync(LaunchPlan plan)
     {
-        var process = GuardedProcess.Start(plan.Process, (line, isError) => _output.Write(_instance, line, isError));
+        // What a server writes to its standard error is its log, not its errors.
+        var process = GuardedProcess.Start(plan.Process, (line, isError) => _output.Write(_instance, line, isError && !IsServer));
         _process = process;
         await Publish(snapshot =>
         {
