@@ -198,8 +198,9 @@ internal sealed class World : IAsyncDisposable
         {
             return await ScalarAsync<long>("select count(*) from events");
         }
-        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UndefinedTable)
+        catch (NpgsqlException exception) when (exception is not PostgresException { SqlState: not PostgresErrorCodes.UndefinedTable })
         {
+            // No schema yet, or a pooled connection to a server that was killed.
             return 0;
         }
     }
@@ -224,6 +225,7 @@ internal sealed class World : IAsyncDisposable
     {
         foreach (var archiver in _archivers)
         {
+            await archiver.StopAsync(CancellationToken.None);
             await archiver.DisposeAsync();
         }
 

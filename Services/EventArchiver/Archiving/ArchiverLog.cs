@@ -24,9 +24,9 @@ internal static partial class ArchiverLog
         Message = "Released {Count} partitions for other replicas")]
     public static partial void Released(ILogger logger, int count);
 
-    [LoggerMessage(EventId = 3005, EventName = "PartitionTakenOver", Level = LogLevel.Warning,
-        Message = "Took partition {Partition} over with fence {Fence} at watermark {Watermark}: its owner did not renew its lease")]
-    public static partial void TookOver(ILogger logger, int partition, long fence, StreamPosition watermark);
+    [LoggerMessage(EventId = 3005, EventName = "PartitionsTakenOver", Level = LogLevel.Warning,
+        Message = "Took {Count} partitions over from owners that did not renew their leases: {Partitions}")]
+    public static partial void TookOver(ILogger logger, int count, string partitions);
 
     [LoggerMessage(EventId = 3006, EventName = "PartitionLost", Level = LogLevel.Warning,
         Message = "Another replica owns partition {Partition} now")]

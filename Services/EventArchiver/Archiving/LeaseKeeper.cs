@@ -72,8 +72,13 @@ internal sealed class LeaseKeeper(
                 if (takenOver)
                 {
                     metrics.TookOver();
-                    ArchiverLog.TookOver(logger, lease.Partition, lease.Fence, lease.Watermark);
                 }
+            }
+
+            var orphans = claims.Where(claim => claim.TakenOver).Select(claim => claim.Lease.Partition).Order().ToList();
+            if (orphans.Count > 0)
+            {
+                ArchiverLog.TookOver(logger, orphans.Count, string.Join(' ', orphans));
             }
 
             have += claims.Count;

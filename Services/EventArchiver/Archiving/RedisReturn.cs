@@ -31,6 +31,12 @@ internal sealed class RedisReturn : IDisposable
 
     public void Dispose() => _redis.ConnectionRestored -= OnRestored;
 
-    private void OnRestored(object? sender, ConnectionFailedEventArgs arguments) =>
-        Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+    private void OnRestored(object? sender, ConnectionFailedEventArgs arguments)
+    {
+        // The subscription has a connection of its own, which says nothing about commands.
+        if (arguments.ConnectionType == ConnectionType.Interactive)
+        {
+            Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+        }
+    }
 }
