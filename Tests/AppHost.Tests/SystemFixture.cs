@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using AspireStreaming.TestSupport;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 
 namespace AspireStreaming.AppHost.Tests;
 
