@@ -21,6 +21,7 @@ internal enum CursorStep
 /// </summary>
 internal sealed class StreamCursor(StreamFeed feed)
 {
+    private readonly int _deletionsSeen = feed.Deletions;
     private bool _fruitless;
 
     /// <summary>What the reader has had.</summary>
@@ -44,7 +45,7 @@ internal sealed class StreamCursor(StreamFeed feed)
     public CursorStep Take(Span<EncodedEvent?> into, long bytes, out int count, out Discontinuity? before, out StreamEnd? end)
     {
         before = null;
-        switch (feed.Read(Position, into, bytes, out count, out end))
+        switch (feed.Read(Position, into, bytes, _deletionsSeen, out count, out end))
         {
             case WindowRead.Found:
                 var first = into[0]!;

@@ -39,6 +39,8 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
     private readonly HashSet<DeliverySignal> _readers = [];
     private DeliverySignal[]? _readersSnapshot;
     private StreamEnd? _end;
+    private StreamEnd? _deletion;
+    private int _deletions;
     private long _averageBytes;
     private bool _tailUnknown;
     private bool _failing;
@@ -106,6 +108,9 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
         }
     }
 
+    /// <summary>How often the stream was deleted while it was followed.</summary>
+    public int Deletions => Volatile.Read(ref _deletions);
+
     /// <summary>Begins to follow the stream.</summary>
     public void Start() => Request(Work.Start);
 
@@ -134,13 +139,17 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
     /// <param name="into">Receives the events.</param>
     /// <param name="bytes">Most bytes, but at least one event.</param>
     /// <param name="count">Number of events copied.</param>
+    /// <param name="deletionsSeen"><see cref="Deletions"/> when the reader came; an earlier one does not concern it.</param>
     /// <param name="end">At the tail: how the stream ended, if it has.</param>
-    public WindowRead Read(StreamPosition cursor, Span<EncodedEvent?> into, long bytes, out int count, out StreamEnd? end)
+    public WindowRead Read(
+        StreamPosition cursor, Span<EncodedEvent?> into, long bytes, int deletionsSeen, out int count, out StreamEnd? end)
     {
         lock (_lock)
         {
             var read = _window.Read(cursor, into, bytes, out count);
-            end = read == WindowRead.Found ? null : _end;
+            end = read == WindowRead.Found ? null
+                : _deletion is not null && _deletions > deletionsSeen ? _deletion
+                : _end;
             return read;
         }
     }
@@ -169,6 +178,7 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
     public void OnTailChecked(StreamMeta? meta)
     {
         var work = Work.None;
+        var deleted = false;
         lock (_lock)
         {
             if (!_ready.Task.IsCompleted)
@@ -178,11 +188,7 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
 
             if (meta is { Deleted: true })
             {
-                if (!_window.Last.IsZero && _end is null && meta.Last >= _window.Last)
-                {
-                    _end = new StreamEnd(StreamStates.DeletedType, _window.Last);
-                    work = Work.ConfirmTail;
-                }
+                deleted = TryDeleteLocked(meta.Last);
             }
             else if (meta is not null && meta.Last > _window.Last)
             {
@@ -194,11 +200,19 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
             }
         }
 
+        if (deleted)
+        {
+            Pulse();
+        }
+
         if (work != Work.None)
         {
             Request(work);
         }
     }
+
+    /// <summary>Somebody has seen a later tail than this feed; the wake that tells of it may be on its way, or lost.</summary>
+    public void Expect() => Request(Work.ConfirmTail);
 
     /// <summary>Subscribes again; the subscription may have died unnoticed.</summary>
     public void Resubscribe() => Request(Work.Subscribe | Work.Repair);
@@ -301,15 +315,28 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
     {
         lock (_lock)
         {
-            if (!_ready.Task.IsCompleted || position < _window.Last)
+            if (!_ready.Task.IsCompleted || !TryDeleteLocked(position))
             {
                 return;
             }
-
-            _end = new StreamEnd(StreamStates.DeletedType, _window.Last);
         }
 
         Pulse();
+    }
+
+    /// <summary>Forgets what was deleted; readers who were there learn of it at the tail.</summary>
+    private bool TryDeleteLocked(StreamPosition position)
+    {
+        if (_deletion is not null || _window.Last.IsZero || position < _window.Last)
+        {
+            return false;
+        }
+
+        _end = null;
+        _deletion = new StreamEnd(StreamStates.DeletedType, _window.Last);
+        Volatile.Write(ref _deletions, _deletions + 1);
+        _window.Reset(_window.Last);
+        return true;
     }
 
     private void OnAppendedToLog(in LogBatch batch)
@@ -396,6 +423,7 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
         _window.Append(item);
         _averageBytes = _averageBytes == 0 ? item.Size : ((_averageBytes * 15) + item.Size) / 16;
         _end = item.IsTerminal ? item.ToEnd() : null;
+        _deletion = null;
         _tailUnknown = false;
     }
 
@@ -620,13 +648,7 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
     /// <summary>The log seems to be ahead. The wake may be on its way; if it does not come, it is lost, and perhaps the subscription with it.</summary>
     private async Task ConfirmTailAsync(CancellationToken cancellationToken)
     {
-        var (last, end) = Tail;
-        if (end?.Type == StreamStates.DeletedType)
-        {
-            Pulse();
-            return;
-        }
-
+        var (last, _) = Tail;
         await Task.Delay(WakePatience, _services.Time, cancellationToken);
         if (Tail.Last == last && (await _services.Log.ReadAfterAsync(Stream, last, 1, cancellationToken)).Length > 0 && Tail.Last == last)
         {

@@ -36,6 +36,7 @@ internal sealed class SseConnection : LiveConnection
     private readonly CancellationToken _aborted;
     private Task<ResolvedStart>? _resolving;
     private Task<TierRead>? _reading;
+    private StreamPosition _tailAtStart;
     private StreamPosition? _dropUntil;
     private StreamPosition _droppedFrom;
     private StreamPosition _droppedTo;
@@ -222,7 +223,7 @@ internal sealed class SseConnection : LiveConnection
             return State.Ended;
         }
 
-        if (!IsCaughtUp)
+        if (!IsCaughtUp && _cursor.Position >= _tailAtStart)
         {
             IsCaughtUp = true;
             TryWriteOwedPosition(ref writer);
@@ -302,6 +303,7 @@ internal sealed class SseConnection : LiveConnection
     private void Begin(ref FrameWriter writer, ResolvedStart start, bool told)
     {
         _cursor.MoveTo(start.Position);
+        _tailAtStart = start.Tail.Deleted ? StreamPosition.Zero : start.Tail.Last;
         if (start.Gap is { } gap)
         {
             WriteDiscontinuity(ref writer, new Discontinuity(gap, null));

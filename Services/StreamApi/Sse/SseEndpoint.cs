@@ -112,26 +112,39 @@ internal sealed class SseEndpoint(
         return TypedResults.Empty;
     }
 
-    /// <summary>Resolves the start, however long Redis stays away.</summary>
+    /// <summary>
+    /// Resolves the start, however long Redis stays away. The tail is asked for once more, so that a client who connects after a
+    /// publish was answered is not called caught up before it has that event.
+    /// </summary>
     private async Task<ResolvedStart> ResolveAsync(StreamFeed feed, StartFrom from, CancellationToken cancellationToken)
     {
+        var followed = feed.IsReady;
         await feed.Ready.WaitAsync(cancellationToken);
-        if (from.Kind == StartKind.Start || (from.Kind == StartKind.Position && from.Position <= feed.Tail.Last))
-        {
-            // What the feed knows is enough, and saves each subscriber a round trip.
-            var (last, end) = feed.Tail;
-            return new ResolvedStart(from.Position, null, new StreamTail(last, end, false));
-        }
-
         for (var failures = 0; ; failures++)
         {
+            var (last, end) = feed.Tail;
+            var isKnown = from.Kind == StartKind.Start || (from.Kind == StartKind.Position && from.Position <= last);
+            if (isKnown && (!followed || failures > 0 || gate.IsFailing))
+            {
+                return new ResolvedStart(from.Position, null, new StreamTail(last, end, false));
+            }
+
             try
             {
-                return await starts.ResolveAsync(feed.Stream, from, TierSet.All, cancellationToken);
+                var start = await starts.ResolveAsync(feed.Stream, from, TierSet.All, cancellationToken);
+                if (start.Tail is { Deleted: false } tail && tail.Last > feed.Tail.Last)
+                {
+                    feed.Expect();
+                }
+
+                return start;
             }
             catch (Exception) when (!cancellationToken.IsCancellationRequested)
             {
-                await gate.WaitAsync(failures, cancellationToken);
+                if (!isKnown)
+                {
+                    await gate.WaitAsync(failures, cancellationToken);
+                }
             }
         }
     }
