@@ -32,7 +32,8 @@ internal sealed class DashboardServer : IAsyncDisposable
     {
         if (!Uri.TryCreate(url, UriKind.Absolute, out var address) || !RequestGuard.IsLoopback(address.Host))
         {
-            throw new DistributedApplicationException($"The dashboard's address '{url}' is not a URL of this machine, such as http://localhost:15100.");
+            throw new DistributedApplicationException(
+                $"The dashboard's address '{url}' is not a URL of this machine, such as http://localhost:15100.");
         }
 
         Url = $"http://{address.Authority}";

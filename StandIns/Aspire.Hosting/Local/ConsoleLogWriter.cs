@@ -49,8 +49,8 @@ internal sealed class ConsoleLogWriter
             var end = text.Contains('\e', StringComparison.Ordinal) ? Reset : "";
             try
             {
-                _output.WriteLine(
-                    _colours ? $"{_colourOf[resourceName]}{name}{Reset} {(isError ? Red : "")}|{(isError ? Reset : "")} {text}{end}" : $"{name} | {text}");
+                var bar = isError ? $"{Red}|{Reset}" : "|";
+                _output.WriteLine(_colours ? $"{_colourOf[resourceName]}{name}{Reset} {bar} {text}{end}" : $"{name} | {text}");
             }
             catch (IOException)
             {

@@ -14,7 +14,9 @@ internal static class DataFolders
     // World-writable with the sticky bit on every system, and survives a reboot.
     private const string FallbackParent = "/var/tmp";
 
-    /// <summary>A folder that survives the host, for a named volume. <paramref name="log"/> hears where it is if that isn't beside the AppHost.</summary>
+    /// <summary>
+    /// A folder that survives the host, for a named volume. <paramref name="log"/> hears where it is if that isn't beside the AppHost.
+    /// </summary>
     public static string ForVolume(string appHostDirectory, string volumeName, string? runAsUser, Action<string>? log = null)
     {
         if (volumeName.Length == 0 || volumeName[0] == '.' || !volumeName.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-'))
@@ -26,8 +28,7 @@ internal static class DataFolders
         var root = Path.GetFullPath(Path.Combine(appHostDirectory, "..", ".data"));
         if (!Directory.Exists(root))
         {
-            // Not left to the umask: another user may have to pass through. The volumes in it are private.
-            Directory.CreateDirectory(root, Passable);
+            CreatePassable(root);
         }
 
         if (user?.CanEnter(root) == false)
@@ -68,6 +69,13 @@ internal static class DataFolders
 
     public static bool IsTemporary(string folder) => TemporaryFolders.Contains(folder);
 
+    /// <summary>Whatever the umask says, another user may have to pass through. The volumes in it are private.</summary>
+    private static void CreatePassable(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.SetUnixFileMode(folder, Passable);
+    }
+
     private static void CreatePrivate(string folder, SystemUser? user)
     {
         Directory.CreateDirectory(folder, Private);
@@ -80,11 +88,14 @@ internal static class DataFolders
     /// <summary>In a folder where everybody can write, a name that others can foresee may be theirs already.</summary>
     private static void CreateOwn(string folder)
     {
-        Directory.CreateDirectory(folder, Passable);
+        Directory.CreateDirectory(folder);
         if (ShortCommand.Run("/bin/sh", "-c", "[ -O \"$1\" ] && [ ! -L \"$1\" ]", "sh", folder).ExitCode != 0)
         {
-            throw new DistributedApplicationException($"{folder} belongs to another user; remove it, or move the repository to where every user can enter.");
+            throw new DistributedApplicationException(
+                $"{folder} belongs to another user; remove it, or move the repository to where every user can enter.");
         }
+
+        File.SetUnixFileMode(folder, Passable);
     }
 
     private static string ShortHash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..12];

@@ -86,7 +86,7 @@ internal sealed class PostgresCluster
     {
         var dataVersion = File.ReadAllText(Path.Combine(DataDirectory, "PG_VERSION")).Trim();
         var programVersion = ShortCommand.Run(_postgres, "--version").Output.Split(' ').FirstOrDefault(word => char.IsAsciiDigit(word[0])) ?? "";
-        if (programVersion.Split('.')[0].TrimEnd("abcdefghijklmnopqrstuvwxyz".ToCharArray()) is var major && !major.StartsWith(dataVersion, StringComparison.Ordinal))
+        if (string.Concat(programVersion.TakeWhile(char.IsAsciiDigit)) != dataVersion)
         {
             throw new DistributedApplicationException(
                 $"The data in {DataDirectory} was made by PostgreSQL {dataVersion}, this machine has {programVersion}. "

@@ -31,7 +31,8 @@ internal static class PostgresServer
     {
         if (userName.Length == 0 || userName.Concat(password).Any(char.IsControl))
         {
-            throw new DistributedApplicationException("User name and password of a PostgreSQL server cannot have control characters, nor the name be empty.");
+            throw new DistributedApplicationException(
+                "User name and password of a PostgreSQL server cannot have control characters, nor the name be empty.");
         }
 
         var cluster = new PostgresCluster(dataFolder, RunAsUser, onLine);

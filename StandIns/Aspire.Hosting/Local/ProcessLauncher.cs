@@ -58,8 +58,7 @@ internal static class ProcessLauncher
           carried=$((carried - 1))
           eval "set -- \"\${{CarriedVariablePrefix}}$carried\" \"\$@\"; unset {{CarriedVariablePrefix}}$carried"
         done
-        unset PWD OLDPWD SHLVL target
-        exec /usr/bin/env -u _ "$@"
+        exec /usr/bin/env -u _ -u SHLVL -u PWD -u OLDPWD "$@"
         """;
 
     // The shell sets or swallows these itself.
@@ -129,7 +128,8 @@ internal static class ProcessLauncher
         }
 
         var perl = LocalBinaries.TryFind("perl")
-            ?? throw new DistributedApplicationException("Starting local processes needs 'setsid' (package util-linux) or 'perl'; neither was found.");
+            ?? throw new DistributedApplicationException(
+                "Starting local processes needs 'setsid' (package util-linux) or 'perl'; neither was found.");
         return [perl, "-e", NewSessionByPerl];
     }
 
@@ -148,7 +148,8 @@ internal static class ProcessLauncher
     {
         if (!Directory.Exists(spec.WorkingDirectory))
         {
-            throw new DistributedApplicationException($"Cannot start '{spec.FileName}': the working directory {spec.WorkingDirectory} does not exist.");
+            throw new DistributedApplicationException(
+                $"Cannot start '{spec.FileName}': the working directory {spec.WorkingDirectory} does not exist.");
         }
 
         if (!spec.FileName.Contains('/'))
