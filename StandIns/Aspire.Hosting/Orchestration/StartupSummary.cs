@@ -88,6 +88,13 @@ internal sealed class StartupSummary(
             description += $" ({exitCode.ToString(CultureInfo.InvariantCulture)})";
         }
 
-        return (name, description, snapshot.Urls.Select(url => url.IsInternal && url.Name is not null ? $"[{url.Name}: {url.Url}]" : url.Url));
+        return (name, description, snapshot.Urls.OrderBy(url => url.IsInternal).ThenByDescending(url => url.Name is "http" or "https").Select(Label));
     }
+
+    private static string Label(UrlSnapshot url) => url switch
+    {
+        { IsInternal: true, Name: not null } => $"[{url.Name} {url.Url}]",
+        { Name: not (null or "http" or "https" or "tcp") } => $"{url.Name} {url.Url}",
+        _ => url.Url,
+    };
 }
