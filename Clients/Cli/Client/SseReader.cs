@@ -81,7 +81,7 @@ internal sealed class SseReader(Stream stream, TimeSpan idleTimeout, TimeProvide
     /// <exception cref="IOException">The connection broke.</exception>
     /// <exception cref="TimeoutException">No byte for too long.</exception>
     /// <exception cref="InvalidDataException">A frame is larger than allowed.</exception>
-    public async ValueTask<bool> ReadAsync(CancellationToken cancellationToken)
+    public ValueTask<bool> ReadAsync(CancellationToken cancellationToken)
     {
         if (_dispatched)
         {
@@ -89,31 +89,40 @@ internal sealed class SseReader(Stream stream, TimeSpan idleTimeout, TimeProvide
             ClearFrame();
         }
 
-        while (true)
-        {
-            while (TryTakeLine(out var line))
-            {
-                if (line.IsEmpty)
-                {
-                    if (TryDispatch())
-                    {
-                        return true;
-                    }
-                }
-                else
-                {
-                    ReadField(line);
-                }
-            }
-
-            if (!await FillAsync(cancellationToken))
-            {
-                return false;
-            }
-        }
+        return TryReadBuffered() ? new ValueTask<bool>(true) : ReadSlowAsync(cancellationToken);
     }
 
     public ValueTask DisposeAsync() => stream.DisposeAsync();
+
+    private async ValueTask<bool> ReadSlowAsync(CancellationToken cancellationToken)
+    {
+        while (await FillAsync(cancellationToken))
+        {
+            if (TryReadBuffered())
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool TryReadBuffered()
+    {
+        while (TryTakeLine(out var line))
+        {
+            if (!line.IsEmpty)
+            {
+                ReadField(line);
+            }
+            else if (TryDispatch())
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private bool TryTakeLine(out ReadOnlySpan<byte> line)
     {

@@ -25,14 +25,25 @@ internal sealed class HelpWithExamples(SynchronousCommandLineAction help, string
     {
         help.Invoke(parseResult);
         var output = parseResult.InvocationConfiguration.Output;
-        output.WriteLine("Examples:");
-        foreach (var line in (parseResult.CommandResult.Command is ExampleCommand command ? command.Examples : rootExamples).Split('\n'))
+        var command = parseResult.CommandResult.Command as ExampleCommand;
+        if (command is not null)
+        {
+            WriteSection(output, "Details", command.Details);
+        }
+
+        WriteSection(output, "Examples", command?.Examples ?? rootExamples);
+        output.WriteLine(ExitCodes);
+        return 0;
+    }
+
+    private static void WriteSection(TextWriter output, string title, string text)
+    {
+        output.WriteLine(title + ":");
+        foreach (var line in text.Split('\n'))
         {
             output.WriteLine(("  " + line).TrimEnd());
         }
 
         output.WriteLine();
-        output.WriteLine(ExitCodes);
-        return 0;
     }
 }

@@ -34,7 +34,13 @@ internal sealed class LineReader(Stream input, string name, int maxLineBytes)
             _scanned = rest.Length;
             if (_atEnd)
             {
-                return rest.IsEmpty ? null : Take(rest, terminator: 0);
+                // A conditional expression would turn null into an empty line: memory converts from a null array.
+                if (rest.IsEmpty)
+                {
+                    return null;
+                }
+
+                return Take(rest, terminator: 0);
             }
 
             // One more byte than the longest line with its CR shows that it is too long.

@@ -9,10 +9,12 @@ internal static class PublishCommand
 {
     private const string StandardInput = "-";
 
-    private const string Description =
-        "Publishes a file of JSON lines: each line becomes the data of one event, exactly as it is written. Event ids follow from stream, "
-        + "file name, line number and line, so the same command after an interruption appends only what is missing. Blank lines are skipped; "
-        + "a line may have up to 1 MiB.";
+    private const string Details =
+        """
+        Each line becomes the data of one event, exactly as it is written. Blank lines are skipped; a line may have up to 1 MiB.
+        Event ids follow from stream, file name, line number and line, so the same command after an interruption appends only
+        what is missing. The service knows ids for a day.
+        """;
 
     private const string Examples =
         """
@@ -54,12 +56,11 @@ internal static class PublishCommand
             Description = "Events in a request, 1 to 1000",
             DefaultValueFactory = static _ => 100,
         };
-        var retryFor = new Option<TimeSpan>("--retry-for")
+        var retryFor = new Option<TimeSpan?>("--retry-for")
         {
             HelpName = "TIME",
             Description = "How long to try again while the service is away or busy: 30, 500ms, 2m [default: 60s]",
-            DefaultValueFactory = static _ => TimeSpan.FromSeconds(60),
-            CustomParser = Durations.Parse,
+            CustomParser = static result => Durations.Parse(result),
         };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No progress and no summary, only errors" };
         var publisher = ServiceUrl.Publisher();
@@ -93,7 +94,11 @@ internal static class PublishCommand
             }
         });
 
-        var command = new ExampleCommand("publish", Description) { Examples = Examples };
+        var command = new ExampleCommand("publish", "Publishes a file of JSON lines.")
+        {
+            Details = Details,
+            Examples = Examples,
+        };
         command.Arguments.Add(file);
         foreach (var option in new Option[] { stream, type, typeFrom, events, rate, batch, retryFor, quiet, publisher.Option })
         {
@@ -121,7 +126,7 @@ internal static class PublishCommand
                 WholeEvents = parsed.GetValue(events),
                 Rate = parsed.GetValue(rate),
                 BatchSize = parsed.GetValue(batch),
-                RetryFor = parsed.GetValue(retryFor),
+                RetryFor = parsed.GetValue(retryFor) ?? TimeSpan.FromSeconds(60),
             };
             using var http = publisher.Connect(parsed, host);
             return (int)await RunAsync(host, http, path, settings, parsed.GetValue(quiet), cancellationToken);

@@ -7,10 +7,12 @@ namespace AspireStreaming.Cli.Tail;
 /// <summary><c>aspirestream tail STREAM</c>.</summary>
 internal static class TailCommand
 {
-    private const string Description =
-        "Follows a stream until it ends: first what is already there, then live. After any break it resumes where it was. Events go to "
-        + "standard output, control events to standard error. While it follows it checks the positions: an event that is missing without "
-        + "announcement, or comes twice, ends it with exit code 4.";
+    private const string Details =
+        """
+        First what is already there, then live. After any break it resumes where it was. Events go to standard output, control
+        events to standard error. The positions are checked: an event that is missing without announcement, or comes twice,
+        ends the command with exit code 4.
+        """;
 
     private const string Examples =
         """
@@ -46,12 +48,11 @@ internal static class TailCommand
             Description = "Stop after this time (30, 500ms, 2m); with --count that is exit code 1",
             CustomParser = static result => Durations.Parse(result),
         };
-        var retryFor = new Option<TimeSpan>("--retry-for")
+        var retryFor = new Option<TimeSpan?>("--retry-for")
         {
             HelpName = "TIME",
             Description = "How long to try for the first connection; once connected it never gives up [default: 60s]",
-            DefaultValueFactory = static _ => TimeSpan.FromSeconds(60),
-            CustomParser = Durations.Parse,
+            CustomParser = static result => Durations.Parse(result),
         };
         var noCheck = new Option<bool>("--no-check") { Description = "Go on when events are missing or come twice" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No control events and no word about breaks on standard error" };
@@ -64,7 +65,11 @@ internal static class TailCommand
             }
         });
 
-        var command = new ExampleCommand("tail", Description) { Examples = Examples };
+        var command = new ExampleCommand("tail", "Follows a stream until it ends.")
+        {
+            Details = Details,
+            Examples = Examples,
+        };
         command.Arguments.Add(stream);
         foreach (var option in new Option[] { from, types, json, count, timeout, retryFor, noCheck, quiet, url.Option })
         {
@@ -81,7 +86,7 @@ internal static class TailCommand
                 Json = parsed.GetValue(json),
                 Count = parsed.GetValue(count),
                 Timeout = parsed.GetValue(timeout),
-                RetryFor = parsed.GetValue(retryFor),
+                RetryFor = parsed.GetValue(retryFor) ?? TimeSpan.FromSeconds(60),
                 Check = !parsed.GetValue(noCheck),
                 Quiet = parsed.GetValue(quiet),
             };

@@ -7,9 +7,12 @@ namespace AspireStreaming.Cli.Verify;
 /// <summary><c>aspirestream verify STREAM</c>.</summary>
 internal static class VerifyCommand
 {
-    private const string Description =
-        "Waits until the archive has everything that the stream holds now, then reads all of it from the archive, from the hot log and as "
-        + "readers get it. Reports holes, duplicates, disorder, and events that differ between the tiers. Exit code 0 only when all is well.";
+    private const string Details =
+        """
+        Waits until the archive has everything that the stream holds now, then reads all of it from the archive, from the hot
+        log and as readers get it. Reports holes, duplicates, disorder, and events that differ between the three. Exit code 0
+        only when all is well.
+        """;
 
     private const string Examples =
         """
@@ -31,19 +34,17 @@ internal static class VerifyCommand
             HelpName = "FILE",
             Description = "File of JSON lines: the events' data must equal its lines, in order, but for whitespace between tokens",
         };
-        var timeout = new Option<TimeSpan>("--timeout")
+        var timeout = new Option<TimeSpan?>("--timeout")
         {
             HelpName = "TIME",
             Description = "How long to wait for the archive: 30, 500ms, 2m [default: 60s]",
-            DefaultValueFactory = static _ => TimeSpan.FromSeconds(60),
-            CustomParser = Durations.Parse,
+            CustomParser = static result => Durations.Parse(result),
         };
-        var retryFor = new Option<TimeSpan>("--retry-for")
+        var retryFor = new Option<TimeSpan?>("--retry-for")
         {
             HelpName = "TIME",
             Description = "How long to try again while the service is away or busy [default: 60s]",
-            DefaultValueFactory = static _ => TimeSpan.FromSeconds(60),
-            CustomParser = Durations.Parse,
+            CustomParser = static result => Durations.Parse(result),
         };
         var allowTrimmed = new Option<bool>("--allow-trimmed")
         {
@@ -53,7 +54,11 @@ internal static class VerifyCommand
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No report and no progress, only the exit code and errors" };
         var url = ServiceUrl.StreamApi();
 
-        var command = new ExampleCommand("verify", Description) { Examples = Examples };
+        var command = new ExampleCommand("verify", "Proves that a stream is whole.")
+        {
+            Details = Details,
+            Examples = Examples,
+        };
         command.Arguments.Add(stream);
         foreach (var option in new Option[] { file, timeout, retryFor, allowTrimmed, json, quiet, url.Option })
         {
@@ -66,8 +71,8 @@ internal static class VerifyCommand
             {
                 Stream = parsed.GetRequiredValue(stream),
                 File = parsed.GetValue(file),
-                Timeout = parsed.GetValue(timeout),
-                RetryFor = parsed.GetValue(retryFor),
+                Timeout = parsed.GetValue(timeout) ?? TimeSpan.FromSeconds(60),
+                RetryFor = parsed.GetValue(retryFor) ?? TimeSpan.FromSeconds(60),
                 AllowTrimmed = parsed.GetValue(allowTrimmed),
                 Json = parsed.GetValue(json),
                 Quiet = parsed.GetValue(quiet),
