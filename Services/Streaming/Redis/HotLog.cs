@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -16,6 +17,9 @@ public sealed class HotLog
     /// <summary>How often one call follows a changing partition epoch before it gives up.</summary>
     private const int MaxFenceSteps = 6;
 
+    /// <summary>Streams whose keys are kept; about 700 bytes each.</summary>
+    private const int MaxCachedStreams = 10_000;
+
     private readonly IConnectionMultiplexer _redis;
     private readonly PartitionFence _fence;
     private readonly IArchiveLookup? _archive;
@@ -23,6 +27,8 @@ public sealed class HotLog
     private readonly TimeProvider _time;
     private readonly ILogger<HotLog> _logger;
     private readonly long[] _archiveBytes = new long[StreamName.PartitionCount];
+    private readonly ConcurrentDictionary<string, RedisKey[]> _keys = new(StringComparer.Ordinal);
+    private int _keysAdded;
 
     /// <summary>Creates the log.</summary>
     /// <param name="redis">The connection.</param>
@@ -130,11 +136,7 @@ public sealed class HotLog
     {
         var partition = StreamName.PartitionOf(stream);
         var knowledge = await LookUpAsync(stream, [], cancellationToken).ConfigureAwait(false);
-        RedisKey[] keys =
-        [
-            StreamKeys.Epoch(partition), StreamKeys.Archive(partition), StreamKeys.ArchiveBytes(partition), StreamKeys.Index(partition),
-            StreamKeys.Stream(stream), StreamKeys.Meta(stream), StreamKeys.Idempotency(stream, 0), StreamKeys.Idempotency(stream, 1),
-        ];
+        var keys = StreamKeysOf(stream, partition);
         var archived = knowledge is { Last.IsZero: false };
         RedisValue[] arguments =
         [
@@ -171,9 +173,24 @@ public sealed class HotLog
 
     private static StreamPosition Position(RedisResult result) => StreamPosition.Parse((byte[])result!);
 
-    private static RedisKey[] AppendKeys(AppendRequest request, int partition)
+    /// <summary>
+    /// The keys of an append, in the script's order. All but the last belong to the stream and are kept, encoded, for the streams that
+    /// were appended to lately.
+    /// </summary>
+    private RedisKey[] AppendKeys(AppendRequest request, int partition)
     {
         var stream = request.Stream;
+        if (!_keys.TryGetValue(stream, out var keys))
+        {
+            keys = StreamKeysOf(stream, partition);
+            if (Interlocked.Increment(ref _keysAdded) % MaxCachedStreams == 0)
+            {
+                _keys.Clear();
+            }
+
+            _keys[stream] = keys;
+        }
+
         var attempt = request.Attempt;
         foreach (var item in request.Events)
         {
@@ -184,13 +201,14 @@ public sealed class HotLog
             }
         }
 
-        return
-        [
-            StreamKeys.Epoch(partition), StreamKeys.Archive(partition), StreamKeys.ArchiveBytes(partition), StreamKeys.Index(partition),
-            StreamKeys.Stream(stream), StreamKeys.Meta(stream), StreamKeys.Idempotency(stream, 0), StreamKeys.Idempotency(stream, 1),
-            StreamKeys.Attempt(stream, attempt),
-        ];
+        return [.. keys, StreamKeys.Attempt(stream, attempt)];
     }
+
+    private static RedisKey[] StreamKeysOf(string stream, int partition) =>
+    [
+        StreamKeys.Epoch(partition), StreamKeys.Archive(partition), StreamKeys.ArchiveBytes(partition), StreamKeys.Index(partition),
+        StreamKeys.Stream(stream), StreamKeys.Meta(stream), StreamKeys.Idempotency(stream, 0), StreamKeys.Idempotency(stream, 1),
+    ];
 
     private RedisValue[] AppendArguments(AppendRequest request, int partition, bool lookedUp, ArchiveKnowledge? knowledge)
     {
