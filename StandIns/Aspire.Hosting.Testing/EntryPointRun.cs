@@ -72,6 +72,7 @@ internal sealed class EntryPointRun
             },
             Built = application =>
             {
+                application.Disposed = () => _release.TrySetResult();
                 _application.TrySetResult(application);
                 return new WaitingApplication(application, _release.Task);
             },

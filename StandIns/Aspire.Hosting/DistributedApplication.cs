@@ -23,6 +23,9 @@ public class DistributedApplication : IHost, IAsyncDisposable
 
     public ResourceCommandService ResourceCommands => Services.GetRequiredService<ResourceCommandService>();
 
+    /// <summary>Ends the entry point that built this application, where a test runs it.</summary>
+    internal Action? Disposed { get; set; }
+
     public static IDistributedApplicationBuilder CreateBuilder() => CreateBuilder([]);
 
     public static IDistributedApplicationBuilder CreateBuilder(string[] args)
@@ -70,6 +73,7 @@ public class DistributedApplication : IHost, IAsyncDisposable
             }
 
             await ((IAsyncDisposable)_host).DisposeAsync().ConfigureAwait(false);
+            Disposed?.Invoke();
         }
 
         GC.SuppressFinalize(this);

@@ -109,16 +109,6 @@ public class DistributedApplicationBuilder : IDistributedApplicationBuilder
 
     private void Configure()
     {
-        if (AppHostAssembly is not null)
-        {
-            // Below the environment and the command line, which the host builder has added already.
-            var secrets = new ConfigurationBuilder().AddUserSecrets(AppHostAssembly, optional: true).Build();
-            foreach (var source in secrets.Providers.Select(_ => secrets).Take(1))
-            {
-                Configuration.Sources.Insert(0, new ChainedConfigurationSource { Configuration = source });
-            }
-        }
-
         if (_options.Args is { Length: > 0 } args)
         {
             Configuration.AddCommandLine(args, new Dictionary<string, string>

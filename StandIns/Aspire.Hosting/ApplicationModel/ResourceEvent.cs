@@ -7,4 +7,7 @@ public class ResourceEvent(IResource resource, string resourceId, CustomResource
     public string ResourceId { get; } = resourceId;
 
     public CustomResourceSnapshot Snapshot { get; } = snapshot;
+
+    /// <summary>Counts the changes of one resource id.</summary>
+    internal long Version { get; init; }
 }

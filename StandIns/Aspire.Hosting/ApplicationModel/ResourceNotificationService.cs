@@ -91,18 +91,20 @@ public class ResourceNotificationService : IDisposable
 
         try
         {
-            // Whatever changes from here on is in the channel, too: a reader may see a snapshot twice, but misses none.
-            foreach (var state in _states.Values)
+            // Whatever changes from here on is in the channel, too, and some of it already in these snapshots.
+            var seen = new Dictionary<string, long>(StringComparer.OrdinalIgnoreCase);
+            foreach (var last in _states.Values.Select(state => state.Last).OfType<ResourceEvent>().ToArray())
             {
-                if (state.Last is { } last)
-                {
-                    yield return last;
-                }
+                seen[last.ResourceId] = last.Version;
+                yield return last;
             }
 
             await foreach (var change in channel.Reader.ReadAllAsync(linked.Token).ConfigureAwait(false))
             {
-                yield return change;
+                if (change.Version > seen.GetValueOrDefault(change.ResourceId))
+                {
+                    yield return change;
+                }
             }
         }
         finally
@@ -282,7 +284,7 @@ public class ResourceNotificationService : IDisposable
                 return;
             }
 
-            state.Last = new ResourceEvent(resource, resourceId, next);
+            state.Last = new ResourceEvent(resource, resourceId, next) { Version = (state.Last?.Version ?? 0) + 1 };
             if (next.State?.Text != previous.State?.Text)
             {
                 _logger.LogDebug("Resource {Resource}/{ResourceId} -> {State}", resource.Name, resourceId, next.State?.Text);

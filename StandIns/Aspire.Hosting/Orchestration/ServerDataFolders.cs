@@ -10,7 +10,7 @@ namespace Aspire.Hosting.Orchestration;
 /// </summary>
 internal sealed class ServerDataFolders(AppHostLocation appHost, ResourceLoggerService loggers) : IDisposable
 {
-    private const int LockAttempts = 50;
+    private const int LockAttempts = 25;
     private static readonly TimeSpan LockRetry = TimeSpan.FromMilliseconds(200);
     private readonly SemaphoreSlim _gate = new(1);
     private readonly Dictionary<string, string> _folders = [];
