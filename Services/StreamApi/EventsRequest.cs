@@ -1,4 +1,5 @@
 using System.Globalization;
+using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Sse;
@@ -24,8 +25,6 @@ internal enum EventsForm
 /// <summary>Reads the parameters of <c>GET /streams/{stream}/events</c>.</summary>
 internal static class EventsRequest
 {
-    private const int DefaultLag = 1_000;
-    private const int MaxLag = 1_000_000;
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
     private const double MaxWaitSeconds = 60;
@@ -79,29 +78,19 @@ internal static class EventsRequest
             return Problems.InvalidParameter("named", "It is 'true' or 'false'.");
         }
 
-        var policy = LagPolicy.CatchUp;
-        switch (Single(request, "policy"))
+        if (!SubscriptionRequest.TryParsePolicy(Single(request, "policy"), out var policy))
         {
-            case null or "catch-up":
-                break;
-            case "drop":
-                policy = LagPolicy.Drop;
-                break;
-            case "disconnect":
-                policy = LagPolicy.Disconnect;
-                break;
-            default:
-                return Problems.InvalidParameter("policy", "It is 'catch-up', 'drop' or 'disconnect'.");
+            return Problems.InvalidParameter("policy", "It is 'catch-up', 'drop' or 'disconnect'.");
         }
 
-        var lag = DefaultLag;
+        var lag = SubscriptionRequest.DefaultLag;
         if (Single(request, "lag") is { } lagText
-            && !(int.TryParse(lagText, NumberStyles.None, CultureInfo.InvariantCulture, out lag) && lag is >= 1 and <= MaxLag))
+            && !(int.TryParse(lagText, NumberStyles.None, CultureInfo.InvariantCulture, out lag) && lag is >= 1 and <= SubscriptionRequest.MaxLag))
         {
-            return Problems.InvalidParameter("lag", $"It is a number from 1 to {MaxLag}.");
+            return Problems.InvalidParameter("lag", $"It is a number from 1 to {SubscriptionRequest.MaxLag}.");
         }
 
-        sse = new SseRequest(stream, from, named, types, policy, lag);
+        sse = new SseRequest(new SubscriptionRequest(stream, from, types, policy, lag), named);
         return null;
     }
 

@@ -7,12 +7,13 @@ namespace AspireStreaming.StreamApi;
 /// <summary>The faults of this API, in this one place.</summary>
 internal static class Problems
 {
-    private const string Prefix = "urn:aspirestreaming:problem:";
+    /// <summary>The stable type of a problem.</summary>
+    public static string Uri(string slug) => "urn:aspirestreaming:problem:" + slug;
 
     /// <summary>400: a parameter is malformed.</summary>
     public static ProblemHttpResult InvalidParameter(string parameter, string detail) => TypedResults.Problem(new ProblemDetails
     {
-        Type = Prefix + "invalid-parameter",
+        Type = Uri("invalid-parameter"),
         Title = $"The parameter '{parameter}' is not valid",
         Status = StatusCodes.Status400BadRequest,
         Detail = detail,
@@ -22,7 +23,7 @@ internal static class Problems
     /// <summary>400: something that this version cannot do.</summary>
     public static ProblemHttpResult NotSupported(string parameter, string detail) => TypedResults.Problem(new ProblemDetails
     {
-        Type = Prefix + "not-supported",
+        Type = Uri("not-supported"),
         Title = "Not supported",
         Status = StatusCodes.Status400BadRequest,
         Detail = detail,
@@ -32,7 +33,7 @@ internal static class Problems
     /// <summary>404: nobody knows it.</summary>
     public static ProblemHttpResult NotFound(string slug, string detail) => TypedResults.Problem(new ProblemDetails
     {
-        Type = Prefix + slug,
+        Type = Uri(slug),
         Title = "Not found",
         Status = StatusCodes.Status404NotFound,
         Detail = detail,
@@ -41,7 +42,7 @@ internal static class Problems
     /// <summary>406: the client accepts neither of the two forms.</summary>
     public static ProblemHttpResult NotAcceptable() => TypedResults.Problem(new ProblemDetails
     {
-        Type = Prefix + "not-acceptable",
+        Type = Uri("not-acceptable"),
         Title = "Not acceptable",
         Status = StatusCodes.Status406NotAcceptable,
         Detail = "Events come as text/event-stream or application/json.",
@@ -53,7 +54,7 @@ internal static class Problems
         context.Response.Headers.RetryAfter = retryAfterSeconds.ToString(CultureInfo.InvariantCulture);
         return TypedResults.Problem(new ProblemDetails
         {
-            Type = Prefix + slug,
+            Type = Uri(slug),
             Title = "Unavailable",
             Status = StatusCodes.Status503ServiceUnavailable,
             Detail = detail,

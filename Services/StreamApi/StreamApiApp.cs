@@ -2,27 +2,49 @@ using System.Diagnostics.Metrics;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Listing;
 using AspireStreaming.StreamApi.Pages;
+using AspireStreaming.StreamApi.Rpc;
 using AspireStreaming.StreamApi.Sse;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace AspireStreaming.StreamApi;
 
 /// <summary>The delivering service.</summary>
 public static class StreamApiApp
 {
+    private static readonly MinDataRate PageRate = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+
     /// <summary>Builds the service; configuration may come as arguments.</summary>
     public static WebApplication Create(string[] args)
     {
-        var builder = WebApplication.CreateBuilder(args);
+        // Its files lie beside the program, wherever that is started from.
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         builder.AddStreamApi();
         var app = builder.Build();
         app.UseServiceDefaults();
+        app.Use(LimitSlowReaders);
         app.MapDefaultEndpoints();
         app.MapGet("/streams/{stream}/events", ServeEventsAsync);
         app.MapStreams();
         app.MapConnections();
+        app.MapGrpcService<StreamsGrpcService>();
+        app.MapGrpcService<HealthGrpcService>();
         app.MapGet("/stats", (Stats stats) => TypedResults.Json(stats.Describe(), StreamApiJson.Default.StatsDocument));
         app.ObserveMetrics();
         return app;
+    }
+
+    /// <summary>
+    /// For all but live streams: Kestrel's own limit on slow readers, which is off for the server because HTTP/2 knows no exceptions.
+    /// </summary>
+    private static Task LimitSlowReaders(HttpContext context, RequestDelegate next)
+    {
+        if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate && HttpProtocol.IsHttp11(context.Request.Protocol))
+        {
+            rate.MinDataRate = PageRate;
+        }
+
+        return next(context);
     }
 
     private static async Task<IResult> ServeEventsAsync(HttpContext context, string stream, SseEndpoint sse, PageReader pages)

@@ -42,7 +42,10 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<FeedRegistry>();
         builder.Services.AddSingleton<StartResolver>();
         builder.Services.AddSingleton<PageReader>();
+        builder.Services.AddSingleton<Subscriber>();
+        builder.Services.AddSingleton<SubscriptionServices>();
         builder.Services.AddSingleton<SseEndpoint>();
+        builder.Services.AddGrpc();
         builder.Services.AddSingleton<StreamListing>();
         builder.Services.AddSingleton<Stats>();
         builder.Services.AddSingleton<IHealthDetails>(services => services.GetRequiredService<Stats>());
@@ -52,6 +55,12 @@ internal static class StreamApiServices
 
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownTimeout);
         var inline = builder.Configuration.GetValue($"{DeliveryOptions.SectionName}:{nameof(DeliveryOptions.InlineScheduling)}", true);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            // A paused gRPC reader is no failure; StreamApiApp sets the limit again where it belongs.
+            kestrel.Limits.MinResponseDataRate = null;
+            kestrel.Limits.Http2.MaxStreamsPerConnection = 1_000;
+        });
         builder.WebHost.UseSockets(options => options.UnsafePreferInlineScheduling = inline);
     }
 }

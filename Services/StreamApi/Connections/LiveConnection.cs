@@ -51,6 +51,9 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <summary>Wakes its loop.</summary>
     public DeliverySignal Signal { get; } = new();
 
+    /// <summary>Whether a write that waits for the client too long ends the connection.</summary>
+    protected virtual bool WritesTimeOut => true;
+
     /// <summary>Why it must end; null while it may go on.</summary>
     protected string? DrainReason => Volatile.Read(ref _drainReason);
 
@@ -78,7 +81,7 @@ internal abstract class LiveConnection(string transport, string stream, string? 
         var writing = Volatile.Read(ref _writingSince);
         if (writing != 0)
         {
-            return now - writing < writeTimeout;
+            return !WritesTimeOut || now - writing < writeTimeout;
         }
 
         var owed = Volatile.Read(ref _positionOwedSince);

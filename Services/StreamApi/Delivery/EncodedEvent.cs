@@ -18,6 +18,7 @@ internal sealed record EncodedEvent
     private byte[] _frame = [];
     private int _typeStart;
     private int _dataStart;
+    private object? _form;
 
     private EncodedEvent()
     {
@@ -64,6 +65,18 @@ internal sealed record EncodedEvent
 
     /// <summary>The end of the stream that a terminal event makes.</summary>
     public StreamEnd ToEnd() => new(Encoding.UTF8.GetString(Type.Span), Position);
+
+    /// <summary>Another form of the event, made on its first use.</summary>
+    public object GetOrAddForm(Func<EncodedEvent, object> make)
+    {
+        if (Volatile.Read(ref _form) is { } form)
+        {
+            return form;
+        }
+
+        form = make(this);
+        return Interlocked.CompareExchange(ref _form, form, null) ?? form;
+    }
 
     /// <summary>Encodes a stored event.</summary>
     public static EncodedEvent Encode(string stream, in StoredEvent stored)

@@ -15,8 +15,13 @@ internal sealed class TypeFilter
     /// <summary>Parses a list separated by commas.</summary>
     public static bool TryParse(string text, out TypeFilter? filter)
     {
-        var types = text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        filter = types.Length is 0 or > MaxTypes ? null : new TypeFilter([.. types.Select(Encoding.UTF8.GetBytes)]);
+        return TryCreate(text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries), out filter);
+    }
+
+    /// <summary>Makes a filter of 1 to <see cref="MaxTypes"/> types.</summary>
+    public static bool TryCreate(IReadOnlyCollection<string> types, out TypeFilter? filter)
+    {
+        filter = types.Count is 0 or > MaxTypes ? null : new TypeFilter([.. types.Select(Encoding.UTF8.GetBytes)]);
         return filter is not null;
     }
 

@@ -5,41 +5,48 @@ namespace AspireStreaming.StreamApi.Sse;
 /// <summary>
 /// Copies frames into a pipe with one call of the pipe for many frames: its bookkeeping costs more than copying a small frame.
 /// </summary>
-internal ref struct FrameWriter(PipeWriter writer)
+internal struct FrameWriter(PipeWriter writer)
 {
-    private Span<byte> _span = [];
+    private Memory<byte> _memory;
     private int _used;
 
-    /// <summary>Bytes written.</summary>
-    public long Written { get; private set; }
+    /// <summary>Bytes written since the last <see cref="Complete"/>.</summary>
+    public long Pending { get; private set; }
 
     /// <summary>Writes bytes.</summary>
     public void Write(scoped ReadOnlySpan<byte> bytes)
     {
-        Written += bytes.Length;
-        while (bytes.Length > _span.Length - _used)
+        Pending += bytes.Length;
+        var room = _memory.Length - _used;
+        while (bytes.Length > room)
         {
-            var room = _span.Length - _used;
-            bytes[..room].CopyTo(_span[_used..]);
+            bytes[..room].CopyTo(_memory.Span[_used..]);
             bytes = bytes[room..];
             _used += room;
-            Complete();
-            _span = writer.GetSpan();
+            Advance();
+            _memory = writer.GetMemory();
+            room = _memory.Length;
         }
 
-        bytes.CopyTo(_span[_used..]);
+        bytes.CopyTo(_memory.Span[_used..]);
         _used += bytes.Length;
     }
 
-    /// <summary>Hands what was written to the pipe.</summary>
+    /// <summary>Hands what was written to the pipe, which may then be flushed.</summary>
     public void Complete()
+    {
+        Advance();
+        Pending = 0;
+    }
+
+    private void Advance()
     {
         if (_used > 0)
         {
             writer.Advance(_used);
         }
 
-        _span = [];
+        _memory = default;
         _used = 0;
     }
 }

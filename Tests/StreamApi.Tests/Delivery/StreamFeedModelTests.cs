@@ -132,8 +132,11 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
                 var delivered = reader.Delivered.ToHashSet();
                 Assert.Subset(_appended.ToHashSet(), delivered);
 
+                // Who had nothing yet starts with the first event kept, which may be the first of a new life of the stream.
+                var start = reader is { Start.IsZero: true, Delivered: [{ Sequence: 1 } first, ..] } ? first : reader.Start;
+
                 // Of an event that the log lost before it named the epoch's last position, only those know who have it.
-                foreach (var missing in _appended.Where(position => position > reader.Start && !delivered.Contains(position) && !_lost.Contains(position)))
+                foreach (var missing in _appended.Where(position => position > start && !delivered.Contains(position) && !_lost.Contains(position)))
                 {
                     Assert.True(
                         reader.Gaps.Any(gap => gap.From < missing && missing <= gap.To)

@@ -1,0 +1,4 @@
+namespace AspireStreaming.StreamApi.Connections;
+
+/// <summary>What all subscriptions share.</summary>
+internal sealed record SubscriptionServices(ConnectionRegistry Registry, StreamApiMetrics Metrics, TimeProvider Time);

@@ -1,0 +1,106 @@
+using System.Text;
+using System.Text.Json;
+using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.V1;
+using Google.Protobuf;
+
+namespace AspireStreaming.StreamApi.Rpc;
+
+/// <summary>Delivered events as gRPC messages; each is made once and shared by all subscribers.</summary>
+internal static class GrpcEvents
+{
+    /// <summary>The event as an item of a subscription.</summary>
+    public static V1.Delivery ToDelivery(EncodedEvent item) => (V1.Delivery)item.GetOrAddForm(static self => new V1.Delivery { Event = Parse(self.Json.Span) });
+
+    /// <summary>The event.</summary>
+    public static Event ToEvent(EncodedEvent item) => ToDelivery(item).Event;
+
+    private static Event Parse(ReadOnlySpan<byte> json)
+    {
+        var result = new Event();
+        var data = default(ReadOnlySpan<byte>);
+        var isText = false;
+        var reader = new Utf8JsonReader(json);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = reader.GetString()!;
+            reader.Read();
+            switch (name)
+            {
+                case "specversion":
+                    break;
+                case "id":
+                    result.Id = reader.GetString();
+                    break;
+                case "source":
+                    result.Source = reader.GetString();
+                    break;
+                case "type":
+                    result.Type = reader.GetString();
+                    break;
+                case "subject":
+                    result.Subject = reader.GetString();
+                    break;
+                case "time":
+                    result.Time = reader.GetString();
+                    break;
+                case "datacontenttype":
+                    result.Datacontenttype = reader.GetString();
+                    break;
+                case "stream":
+                    result.Stream = reader.GetString();
+                    break;
+                case "position":
+                    result.Position = reader.GetString();
+                    break;
+                case "sequence":
+                    result.Sequence = reader.GetInt64();
+                    break;
+                case "recordedtime":
+                    result.Recordedtime = reader.GetString();
+                    break;
+                case "data_base64":
+                    result.Data = UnsafeByteOperations.UnsafeWrap(reader.GetBytesFromBase64());
+                    break;
+                case "data":
+                    isText = reader.TokenType == JsonTokenType.String;
+                    data = Token(ref reader, json);
+                    break;
+                default:
+                    result.Attributes.Add(
+                        name,
+                        reader.TokenType == JsonTokenType.String ? reader.GetString() : Encoding.UTF8.GetString(Token(ref reader, json)));
+                    break;
+            }
+        }
+
+        if (!data.IsEmpty)
+        {
+            result.Data = isText && !IsJson(result.Datacontenttype) ? ByteString.CopyFromUtf8(Text(data)) : ByteString.CopyFrom(data);
+        }
+
+        return result;
+    }
+
+    private static ReadOnlySpan<byte> Token(scoped ref Utf8JsonReader reader, ReadOnlySpan<byte> json)
+    {
+        var start = (int)reader.TokenStartIndex;
+        reader.Skip();
+        return json[start..(int)reader.BytesConsumed];
+    }
+
+    private static string Text(ReadOnlySpan<byte> token)
+    {
+        var reader = new Utf8JsonReader(token);
+        reader.Read();
+        return reader.GetString()!;
+    }
+
+    private static bool IsJson(string? mediaType)
+    {
+        var type = mediaType.AsSpan();
+        type = (type.IndexOf(';') is >= 0 and var parameters ? type[..parameters] : type).Trim();
+        return type.EndsWith("/json", StringComparison.OrdinalIgnoreCase) || type.EndsWith("+json", StringComparison.OrdinalIgnoreCase);
+    }
+}

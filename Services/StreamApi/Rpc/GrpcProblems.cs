@@ -1,0 +1,24 @@
+using System.Globalization;
+using Grpc.Core;
+
+namespace AspireStreaming.StreamApi.Rpc;
+
+/// <summary>The faults of this API as gRPC statuses.</summary>
+internal static class GrpcProblems
+{
+    /// <summary>Trailer with the problem's type, as in HTTP.</summary>
+    private const string TypeKey = "problem-type";
+
+    /// <summary>Trailer with the seconds after which to try again.</summary>
+    private const string RetryAfterKey = "retry-after";
+
+    /// <summary>A parameter is malformed.</summary>
+    public static RpcException InvalidParameter(string parameter, string detail) => new(
+        new Status(StatusCode.InvalidArgument, $"The parameter '{parameter}' is not valid. {detail}"),
+        new Metadata { { TypeKey, Problems.Uri("invalid-parameter") } });
+
+    /// <summary>It cannot be done now.</summary>
+    public static RpcException Unavailable(string slug, string detail, int retryAfterSeconds) => new(
+        new Status(StatusCode.Unavailable, detail),
+        new Metadata { { TypeKey, Problems.Uri(slug) }, { RetryAfterKey, retryAfterSeconds.ToString(CultureInfo.InvariantCulture) } });
+}

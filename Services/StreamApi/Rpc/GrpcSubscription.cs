@@ -1,0 +1,81 @@
+using AspireStreaming.StreamApi.Connections;
+using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.Streaming.Contracts;
+using Grpc.Core;
+
+namespace AspireStreaming.StreamApi.Rpc;
+
+/// <summary>One gRPC subscriber. HTTP/2 flow control paces it; a client that pauses is no failure, so no write of its times out.</summary>
+internal sealed class GrpcSubscription(
+    HttpContext context,
+    SubscriptionRequest request,
+    StreamFeed feed,
+    Task<ResolvedStart> resolving,
+    SubscriptionServices services,
+    IServerStreamWriter<V1.Delivery> output) : Subscription("grpc", context, request, feed, resolving, services)
+{
+    // A batch sits in one HTTP/2 flush; the last message of it says so.
+    private static readonly WriteOptions Buffered = new(WriteFlags.BufferHint);
+    private static readonly WriteOptions Last = new();
+
+    private readonly Action _abort = context.Abort;
+    private readonly List<V1.Delivery> _messages = [];
+    private long _pending;
+
+    protected override long Pending => _pending;
+
+    protected override bool WritesTimeOut => false;
+
+    public override void Abort() => _abort();
+
+    protected override void WriteOpening(StreamPosition? position)
+    {
+        // The response's head, sent already, is the answer.
+    }
+
+    protected override void WriteEvent(EncodedEvent item) => Add(GrpcEvents.ToDelivery(item), item.Json.Length);
+
+    protected override void WriteControl(ControlEvent control) =>
+        Add(new V1.Delivery { Control = new V1.Control { Name = control.Name, Json = control.Json } }, control.Json.Length);
+
+    protected override void WritePosition(StreamPosition position)
+    {
+        // Only events carry positions here.
+    }
+
+    protected override void WriteHeartbeat()
+    {
+        // HTTP/2 has its own.
+    }
+
+    protected override void WriteDrain(int retryMilliseconds, string reason) => WriteControl(ControlEvent.Drain(Stream, retryMilliseconds, reason));
+
+    protected override async ValueTask<bool> FlushPendingAsync()
+    {
+        try
+        {
+            for (var index = 0; index < _messages.Count; index++)
+            {
+                output.WriteOptions = index == _messages.Count - 1 ? Last : Buffered;
+                await output.WriteAsync(_messages[index]);
+            }
+
+            return true;
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException or RpcException)
+        {
+            return false;
+        }
+        finally
+        {
+            _messages.Clear();
+            _pending = 0;
+        }
+    }
+
+    private void Add(V1.Delivery message, int size)
+    {
+        _messages.Add(message);
+        _pending += size;
+    }
+}

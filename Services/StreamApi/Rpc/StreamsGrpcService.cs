@@ -1,0 +1,150 @@
+using AspireStreaming.StreamApi.Connections;
+using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.StreamApi.Pages;
+using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
+using AspireStreaming.V1;
+using Google.Protobuf.Collections;
+using Grpc.Core;
+
+namespace AspireStreaming.StreamApi.Rpc;
+
+/// <summary>The gRPC form of the Stream API.</summary>
+internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServices services, PageReader pages) : Streams.StreamsBase
+{
+    private const int DefaultLimit = 100;
+    private const int MaxLimit = 1_000;
+    private const int MaxWaitSeconds = 60;
+
+    public override async Task Subscribe(SubscribeRequest request, IServerStreamWriter<V1.Delivery> responseStream, ServerCallContext context)
+    {
+        var subscription = Read(request);
+        var http = context.GetHttpContext();
+
+        // The head at once: a stream may be silent for long, and the client wants to know that it is being served.
+        Task? head = null;
+        var refusal = await subscriber.RunAsync(subscription, Create, context.CancellationToken);
+        if (head is not null)
+        {
+            await head.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        switch (refusal)
+        {
+            case Refusal.Draining:
+                throw GrpcProblems.Unavailable("draining", "This replica is about to stop.", 1);
+            case Refusal.TooManyConnections:
+                throw GrpcProblems.Unavailable("too-many-connections", "All connections that this replica may have are open.", 5);
+            case Refusal.TooManyStreams:
+                throw GrpcProblems.Unavailable("too-many-streams", "This replica follows as many streams as it may.", 5);
+            default:
+                return;
+        }
+
+        Subscription Create(StreamFeed feed, Task<ResolvedStart> resolving)
+        {
+            head = context.WriteResponseHeadersAsync([]);
+            return new GrpcSubscription(http, subscription, feed, resolving, services, responseStream);
+        }
+    }
+
+    public override async Task<ReadResponse> Read(ReadRequest request, ServerCallContext context)
+    {
+        var page = Read(request);
+        try
+        {
+            var read = await pages.ReadAsync(page, context.CancellationToken);
+            var response = new ReadResponse { Stream = read.Stream, Next = read.Next.ToString(), CaughtUp = read.CaughtUp };
+            response.Events.AddRange(read.Events.Select(GrpcEvents.ToEvent));
+            if (read.Gap is { } gap)
+            {
+                response.Gap = new V1.Gap { From = gap.From.ToString(), To = gap.To.ToString(), Reason = gap.Reason };
+                if (gap.Missed is { } missed)
+                {
+                    response.Gap.Missed = missed;
+                }
+            }
+
+            if (read.End is { } end)
+            {
+                response.End = new End { Type = end.Type, Position = end.Position.ToString() };
+            }
+
+            return response;
+        }
+        catch (ArchiveUnavailableException)
+        {
+            throw GrpcProblems.Unavailable("archive-unavailable", "The archive cannot be reached.", 2);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException && RedisFaults.Classify(exception) != FaultKind.Permanent)
+        {
+            throw GrpcProblems.Unavailable("redis-unavailable", "The hot log cannot be reached.", 2);
+        }
+    }
+
+    private static SubscriptionRequest Read(SubscribeRequest request)
+    {
+        if (!SubscriptionRequest.TryParsePolicy(request.Policy, out var policy))
+        {
+            throw GrpcProblems.InvalidParameter("policy", "It is 'catch-up', 'drop' or 'disconnect'.");
+        }
+
+        if (request.Lag is < 0 or > SubscriptionRequest.MaxLag)
+        {
+            throw GrpcProblems.InvalidParameter("lag", $"It is a number from 1 to {SubscriptionRequest.MaxLag}, or 0 for {SubscriptionRequest.DefaultLag}.");
+        }
+
+        var lag = request.Lag == 0 ? SubscriptionRequest.DefaultLag : request.Lag;
+        return new SubscriptionRequest(Name(request.Stream), From(request.From), Types(request.Types_), policy, lag);
+    }
+
+    private static PageRequest Read(ReadRequest request)
+    {
+        if (request.Limit is < 0 or > MaxLimit)
+        {
+            throw GrpcProblems.InvalidParameter("limit", $"It is a number from 1 to {MaxLimit}, or 0 for {DefaultLimit}.");
+        }
+
+        if (request.WaitSeconds is < 0 or > MaxWaitSeconds)
+        {
+            throw GrpcProblems.InvalidParameter("wait_seconds", $"It is a number from 0 to {MaxWaitSeconds}.");
+        }
+
+        if (request.Order is not ("" or "asc" or "desc"))
+        {
+            throw GrpcProblems.InvalidParameter("order", "It is 'asc' or 'desc'.");
+        }
+
+        var descending = request.Order == "desc";
+        var from = descending && request.From.Length == 0 ? new StartFrom(StartKind.Now) : From(request.From);
+        return new PageRequest(
+            Name(request.Stream),
+            from,
+            descending,
+            request.Limit == 0 ? DefaultLimit : request.Limit,
+            TimeSpan.FromSeconds(request.WaitSeconds),
+            Types(request.Types_),
+            TierSet.All);
+    }
+
+    private static string Name(string stream) =>
+        StreamName.IsValid(stream) ? stream : throw GrpcProblems.InvalidParameter("stream", StreamName.Rule + ".");
+
+    private static StartFrom From(string text)
+    {
+        var from = default(StartFrom);
+        return text.Length == 0 || StartFrom.TryParse(text, out from) ? from : throw GrpcProblems.InvalidParameter("from", $"It is {StartFrom.Rule}.");
+    }
+
+    private static TypeFilter? Types(RepeatedField<string> types)
+    {
+        if (types.Count == 0)
+        {
+            return null;
+        }
+
+        return TypeFilter.TryCreate(types, out var filter)
+            ? filter
+            : throw GrpcProblems.InvalidParameter("types", $"There are 1 to {TypeFilter.MaxTypes} of them.");
+    }
+}
