@@ -101,7 +101,10 @@ internal sealed class CliHost : IDisposable
     {
         try
         {
-            return Console.IsOutputRedirected && Console.IsErrorRedirected ? 120 : Math.Clamp(Console.WindowWidth, 40, 400);
+            // Some terminals do not know their size and say 0.
+            return !(Console.IsOutputRedirected && Console.IsErrorRedirected) && Console.WindowWidth is > 0 and var width
+                ? Math.Clamp(width, 40, 400)
+                : 120;
         }
         catch (IOException)
         {

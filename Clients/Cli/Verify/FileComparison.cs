@@ -3,12 +3,21 @@ using AspireStreaming.Cli.Publish;
 
 namespace AspireStreaming.Cli.Verify;
 
-/// <summary>Compares events with the lines of a file, in order: the n-th event must hold the n-th line that is not blank.</summary>
+/// <summary>
+/// Compares events with the lines of a file, in order: the n-th event must hold the n-th line that is not blank. Where they part it
+/// looks some lines ahead, so that one lost event is reported as that and not as a difference of all that follow.
+/// </summary>
 internal sealed class FileComparison : IAsyncDisposable
 {
+    private const int MaxLinesAhead = 1000;
+    private const int MaxBytesAhead = 16 * 1024 * 1024;
+
     private readonly FileStream _file;
     private readonly LineReader _lines;
     private readonly string _name;
+    private readonly List<Line> _ahead = [];
+    private long _bytesAhead;
+    private byte[]? _unmatched;
 
     public FileComparison(string path)
     {
@@ -22,28 +31,57 @@ internal sealed class FileComparison : IAsyncDisposable
 
     public async Task CompareAsync(DeliveredEvent item, VerifyReport report, CancellationToken cancellationToken)
     {
-        var line = await ReadAsync(cancellationToken);
         var position = item.Position.ToString();
-        if (line is null)
+        if (_ahead.Count == 0 && !await ReadAheadAsync(cancellationToken))
         {
-            report.Add("file", _name, position, "the event has no line: the file is shorter");
+            if (!TakeUnmatched(item.Data ?? default))
+            {
+                report.Add("file", _name, position, "the event has no line: the file is shorter");
+            }
+
+            return;
         }
-        else if (item.IsBinary || item.Data is not { } data)
+
+        if (item.IsBinary || item.Data is not { } data)
         {
-            report.Add("file", _name, position, $"the event has no JSON data to compare with line {_lines.LineNumber}");
+            report.Add("file", _name, position, $"the event has no JSON data to compare with line {_ahead[0].Number}");
+            Drop(1);
+            return;
         }
-        else if (!JsonText.AreEqual(data.Span, line.Value.Span))
+
+        for (var index = 0; index < _ahead.Count || await ReadAheadAsync(cancellationToken); index++)
         {
-            report.Add("file", _name, position, $"the event's data differs from line {_lines.LineNumber}");
+            if (JsonText.AreEqual(data.Span, _ahead[index].Json))
+            {
+                if (index > 0)
+                {
+                    var lines = index == 1 ? $"line {_ahead[0].Number} has" : $"lines {_ahead[0].Number} to {_ahead[index - 1].Number} have";
+                    report.Add("file", _name, position, $"{lines} no event before this one");
+                }
+
+                _unmatched = null;
+                Drop(index + 1);
+                return;
+            }
+
+            if (index == 0 && TakeUnmatched(data))
+            {
+                return;
+            }
         }
+
+        report.Add("file", _name, position, $"the event's data differs from line {_ahead[0].Number}");
+        _unmatched = _ahead[0].Json;
+        Drop(1);
     }
 
     /// <summary>After the last event no line may be left.</summary>
     public async Task FinishAsync(VerifyReport report, CancellationToken cancellationToken)
     {
-        while (await ReadAsync(cancellationToken) is not null)
+        while (_ahead.Count > 0 || await ReadAheadAsync(cancellationToken))
         {
-            report.Add("file", _name, $"line {_lines.LineNumber}", "the line has no event");
+            report.Add("file", _name, $"line {_ahead[0].Number}", "the line has no event");
+            Drop(1);
         }
 
         report.FileLines = Count;
@@ -51,17 +89,50 @@ internal sealed class FileComparison : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _file.DisposeAsync();
 
-    private async ValueTask<ReadOnlyMemory<byte>?> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Whether the event belongs to the line that the event before did not match: then that one was too many, as reported.
+    /// </summary>
+    private bool TakeUnmatched(ReadOnlyMemory<byte> data)
     {
+        if (_unmatched is null || !JsonText.AreEqual(data.Span, _unmatched))
+        {
+            return false;
+        }
+
+        _unmatched = null;
+        return true;
+    }
+
+    private async ValueTask<bool> ReadAheadAsync(CancellationToken cancellationToken)
+    {
+        if (_ahead.Count >= MaxLinesAhead || _bytesAhead >= MaxBytesAhead)
+        {
+            return false;
+        }
+
         while (await _lines.ReadAsync(cancellationToken) is { } line)
         {
             if (!line.Span.Trim(" \t"u8).IsEmpty)
             {
                 Count++;
-                return line;
+                _ahead.Add(new Line(_lines.LineNumber, line.ToArray()));
+                _bytesAhead += line.Length;
+                return true;
             }
         }
 
-        return null;
+        return false;
     }
+
+    private void Drop(int count)
+    {
+        for (var index = 0; index < count; index++)
+        {
+            _bytesAhead -= _ahead[index].Json.Length;
+        }
+
+        _ahead.RemoveRange(0, count);
+    }
+
+    private readonly record struct Line(long Number, byte[] Json);
 }

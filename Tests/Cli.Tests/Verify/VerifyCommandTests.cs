@@ -245,6 +245,20 @@ public sealed class VerifyCommandTests : IAsyncLifetime, IDisposable
         Assert.Contains(explanation, report.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("{\"n\":1}\n{\"lost\":1}\n{\"lost\":2}\n{\"n\":2}\n{\"n\":3}\n", "lines 2 to 3 have no event before this one")]
+    [InlineData("{\"n\":1}\n{\"n\":3}\n", "the event's data differs from line 2")]
+    [InlineData("{\"n\":1}\n{\"n\":\"2\"}\n{\"n\":3}\n", "the event's data differs from line 2")]
+    public async Task Verify_file_that_differs_once_is_reported_once(string content, string explanation)
+    {
+        _service["s"].Fill(3);
+
+        var (exitCode, report) = await VerifyAsync("--file", _folder.Write("f.jsonl", content));
+
+        Assert.Equal(4, exitCode);
+        Assert.Equal(explanation, Assert.Single(report.GetProperty("issues").EnumerateArray()).GetProperty("detail").GetString());
+    }
+
     [Fact]
     public async Task Verify_failure_is_told_to_people_too()
     {
