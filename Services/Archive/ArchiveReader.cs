@@ -1,5 +1,4 @@
 using System.Data;
-using System.Text;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using Npgsql;
@@ -313,7 +312,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         DeletedAt = reader.IsDBNull(9) ? null : reader.GetFieldValue<DateTimeOffset>(9),
     };
 
-    private static byte[] Bytes(NpgsqlDataReader reader, int column) => Encoding.UTF8.GetBytes(reader.GetString(column));
+    private static byte[] Bytes(NpgsqlDataReader reader, int column) => reader.GetFieldValue<byte[]>(column);
 
     /// <summary>A timestamptz as PostgreSQL counts it; exact, where DateTime would also do but read less plainly.</summary>
     private static long Microseconds(NpgsqlDataReader reader, int column) =>

@@ -60,50 +60,37 @@ internal static class TimeSearch
             var middle = early.Epoch != late.Epoch
                 ? new StreamPosition(early.Epoch + ((late.Epoch - early.Epoch + 1) / 2), 0)
                 : new StreamPosition(early.Epoch, early.Sequence + ((late.Sequence - early.Sequence) / 2));
-            if (middle <= early)
+            middle = middle > early ? middle : early.Next;
+            var probe = middle < late
+                ? await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) >= ($3, $4)", "epoch, seq", middle, cancellationToken).ConfigureAwait(false)
+                : null;
+            if (probe is { } found && found.Position < late)
             {
-                middle = early.Next;
-            }
-
-            if (middle >= late)
-            {
-                // Only what is left of the earlier epoch can lie between: its last event decides, or becomes the new end.
-                var before = await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) < ($3, $4)", "epoch desc, seq desc", late, cancellationToken)
-                    .ConfigureAwait(false);
-                if (before is not { } previous || previous.Position <= early || previous.RecordedAt < recordedFrom.UtcDateTime)
+                if (found.RecordedAt >= recordedFrom.UtcDateTime)
                 {
-                    return late;
+                    late = found.Position;
+                }
+                else
+                {
+                    early = found.Position;
                 }
 
-                late = previous.Position;
                 continue;
             }
 
-            var probe = await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) >= ($3, $4)", "epoch, seq", middle, cancellationToken)
+            // Nothing between the middle and the late event: the one before that decides, or becomes the new end.
+            var before = await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) < ($3, $4)", "epoch desc, seq desc", late, cancellationToken)
                 .ConfigureAwait(false);
-            if (probe is not { } found || found.Position >= late)
+            if (before is not { } previous || previous.Position <= early || previous.RecordedAt < recordedFrom.UtcDateTime)
             {
-                // Nothing from the middle on but the late event itself.
-                var before = await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) < ($3, $4)", "epoch desc, seq desc", late, cancellationToken)
-                    .ConfigureAwait(false);
-                if (before is not { } previous || previous.Position <= early || previous.RecordedAt < recordedFrom.UtcDateTime)
-                {
-                    return late;
-                }
+                return late;
+            }
 
-                late = previous.Position;
-            }
-            else if (found.RecordedAt >= recordedFrom.UtcDateTime)
-            {
-                late = found.Position;
-            }
-            else
-            {
-                early = found.Position;
-            }
+            late = previous.Position;
         }
 
-        return late;
+        // Not reached by any real stream; starting too early is the harmless way to be wrong.
+        return early.Next;
     }
 
     private static StreamPosition Before(StreamPosition position) => position with { Sequence = position.Sequence - 1 };

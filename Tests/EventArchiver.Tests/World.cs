@@ -1,9 +1,11 @@
 using AspireStreaming.Archive;
 using AspireStreaming.Archive.Writing;
+using AspireStreaming.EventArchiver.Archiving;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.TestSupport;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -134,6 +136,20 @@ internal sealed class World : IAsyncDisposable
             Token);
         Note(stream, result!.First, events);
     }
+
+    /// <summary>Appends to some 70 streams until told to stop.</summary>
+    public async Task PublishAsync(CancellationToken stop)
+    {
+        for (var round = 0; !stop.IsCancellationRequested; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 20).Select(number => AppendPatientlyAsync($"load-{(round * 7 % 50) + number}", 1 + (round % 9))));
+        }
+    }
+
+    public static OwnedPartitions Owned(WebApplication archiver) => archiver.Services.GetRequiredService<OwnedPartitions>();
+
+    public static Task OwnsAsync(WebApplication archiver, int partitions) => Eventually.TrueAsync(
+        () => Owned(archiver).All.Count == partitions, Deadline, $"the archiver owns {partitions} partitions", Token);
 
     /// <summary>Waits until the archive has everything that was acknowledged, then checks that it has it once and unchanged.</summary>
     public async Task AssertArchivedOnceAsync()

@@ -422,7 +422,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
             partition.Number, trim.Through, trim.CountedBytes, streams, cancellationToken);
         partition.Trimmed = trim.Through;
         partition.Trim = null;
-        if (trim.Through < partition.Lease.Watermark && trim.Through.Epoch < partition.Lease.Watermark.Epoch)
+        if (trim.Through.Epoch < partition.Lease.Watermark.Epoch)
         {
             // The log is of an earlier epoch than one that is archived: Redis lost data. Whoever sees that has the epoch raised.
             await _fence.CheckAsync(partition.Number, cancellationToken);

@@ -15,30 +15,32 @@ internal sealed class LeaseKeeper(
     public async Task RunAsync(CancellationToken stoppingToken)
     {
         var renewal = options.Value.LeaseRenewal;
+        var backoff = new Backoff();
         while (!stoppingToken.IsCancellationRequested)
         {
-            var wait = ClaimInterval < renewal ? ClaimInterval : renewal;
             try
             {
-                if (await ShareAsync(stoppingToken))
+                var wait = renewal;
+                try
                 {
-                    wait = renewal;
-                }
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                ArchiverLog.LeaseFailed(logger, exception);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+                    if (!await ShareAsync(stoppingToken) && ClaimInterval < renewal)
+                    {
+                        wait = ClaimInterval;
+                    }
 
-            try
-            {
+                    backoff.Reset();
+                }
+                catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+                {
+                    // Sooner than the lanes come back, so that they find their claims renewed.
+                    var delay = backoff.Next();
+                    wait = delay < renewal ? delay : renewal;
+                    ArchiverLog.LeaseFailed(logger, exception);
+                }
+
                 await Task.Delay(wait, time, stoppingToken);
             }
-            catch (OperationCanceledException)
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
             {
                 return;
             }
