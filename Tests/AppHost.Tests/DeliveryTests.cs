@@ -49,7 +49,7 @@ public sealed class DeliveryTests(SystemFixture system)
         }
 
         var before = subscriber.Connections;
-        await system.StartAgainAsync(killed.Keys, Cancelled);
+        await system.StartAgainAsync("stream-api", killed.Keys, Cancelled);
         await Eventually.TrueAsync(() => subscriber.Connections > before, SystemFixture.Patience, "the subscriber to connect again", Cancelled);
         await SeenAtLeastAsync(_history.AcknowledgedCount + 50);
         stop.SetResult();

@@ -82,20 +82,22 @@ public sealed class SystemFixture : IAsyncLifetime
         return found;
     }
 
-    /// <summary>Ends a process as a power cut would.</summary>
+    /// <summary>Ends an instance's processes as a power cut would; officially a project's process is a launcher with the service as its child.</summary>
     public static void Kill(int processId)
     {
         using var process = Process.GetProcessById(processId);
-        process.Kill();
+        process.Kill(entireProcessTree: true);
     }
 
     /// <summary>Starts the instances that a test killed.</summary>
-    public async Task StartAgainAsync(IEnumerable<string> instances, CancellationToken cancellationToken)
+    public async Task StartAgainAsync(string resource, IEnumerable<string> instances, CancellationToken cancellationToken)
     {
         foreach (var instance in instances)
         {
             await _app.ResourceNotifications.WaitForResourceAsync(
-                    instance, change => KnownResourceStates.TerminalStates.Contains(change.Snapshot.State?.Text), cancellationToken)
+                    resource,
+                    change => change.ResourceId == instance && KnownResourceStates.TerminalStates.Contains(change.Snapshot.State?.Text),
+                    cancellationToken)
                 .WaitAsync(Patience, cancellationToken);
             var result = await _app.ResourceCommands.ExecuteCommandAsync(instance, KnownResourceCommands.StartCommand, cancellationToken);
             Assert.True(result.Success, $"start {instance}: {result.Message}");
