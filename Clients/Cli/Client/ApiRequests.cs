@@ -75,7 +75,8 @@ internal static class ApiRequests
             $"{request}: {(int)response.StatusCode} {(explanation.Length > 0 ? explanation : Reason(response))}");
     }
 
-    private static string Reason(HttpResponseMessage response) => response.ReasonPhrase is { Length: > 0 } reason ? reason : response.StatusCode.ToString();
+    private static string Reason(HttpResponseMessage response) =>
+        response.ReasonPhrase is { Length: > 0 } reason ? reason : response.StatusCode.ToString();
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response, TimeProvider time) => response.Headers.RetryAfter switch
     {

@@ -115,7 +115,8 @@ internal sealed class StreamApiClient(HttpClient http, TimeProvider time)
                 throw new InvalidDataException($"{Url} does not answer like a Stream API: no text/event-stream.");
             }
 
-            return new SseConnection(response, new SseReader(await response.Content.ReadAsStreamAsync(cancellationToken), idleTimeout, time));
+            var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+            return new SseConnection(response, new SseReader(body, idleTimeout, time));
         }
         catch
         {

@@ -15,7 +15,11 @@ internal sealed class BarProgress(CliHost host, string name, long? inputBytes) :
     public Task RunAsync(Func<Task> publication) =>
         _console.Progress()
             .AutoRefresh(true)
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new PercentageColumn(), new SpinnerColumn())
+            .Columns(
+                new TaskDescriptionColumn { Alignment = Justify.Left },
+                new ProgressBarColumn { Width = 24 },
+                new PercentageColumn(),
+                new SpinnerColumn())
             .StartAsync(async context =>
             {
                 _task = context.AddTask(Markup.Escape(name), maxValue: Math.Max(inputBytes ?? 1, 1));

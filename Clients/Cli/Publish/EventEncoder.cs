@@ -71,7 +71,8 @@ internal sealed class EventEncoder
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
         {
-            throw new CliException(ExitCode.BadInput, $"{_settings.FileName}:{lineNumber}: not an event: --events wants an object on each line.");
+            throw new CliException(
+                ExitCode.BadInput, $"{_settings.FileName}:{lineNumber}: not an event: --events wants an object on each line.");
         }
 
         var hasId = false;

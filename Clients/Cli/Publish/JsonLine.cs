@@ -34,7 +34,8 @@ internal static class JsonLine
             }
 
             // While n names have matched, we are n objects below the top; that object's names have depth n + 1.
-            if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == matched + 1 && reader.ValueTextEquals(path[matched]))
+            if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == matched + 1
+                && reader.ValueTextEquals(path[matched]))
             {
                 reader.Read();
                 if (matched == path.Length - 1)

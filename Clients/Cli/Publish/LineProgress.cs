@@ -21,7 +21,8 @@ internal sealed class LineProgress(CliHost host, long? inputBytes) : IPublishPro
 
         _lastLine = host.Time.GetTimestamp();
         var share = inputBytes > 0 ? $" ({100 * totals.Bytes / inputBytes}%)" : "";
-        host.Error.WriteLine($"{totals.Acknowledged:N0} acknowledged{share}, {PublishRate.Format(totals, host.Time.GetElapsedTime(_started))}");
+        var rate = PublishRate.Format(totals, host.Time.GetElapsedTime(_started));
+        host.Error.WriteLine($"{totals.Acknowledged:N0} acknowledged{share}, {rate}");
     }
 
     public void Note(string message) => host.WriteNote(message);

@@ -47,7 +47,7 @@ internal static class PublishCommand
         };
         var events = new Option<bool>("--events")
         {
-            Description = "The lines are whole events; their ids are kept, missing ones derived. What 'tail --json' wrote can be published.",
+            Description = "The lines are whole events: ids are kept, missing ones derived. What 'tail --json' wrote can be published.",
         };
         var rate = new Option<double>("--rate") { HelpName = "N", Description = "Events a second; 0 = as fast as possible" };
         var batch = new Option<int>("--batch")

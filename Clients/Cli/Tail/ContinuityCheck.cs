@@ -78,7 +78,9 @@ internal sealed class ContinuityCheck(bool filtered)
         }
 
         var missing = position.Sequence - last.Sequence - 1;
-        return missing == 0 ? null : $"{missing} {(missing == 1 ? "event is" : "events are")} missing between {last} and {position}, and no gap was announced";
+        return missing == 0
+            ? null
+            : $"{missing} {(missing == 1 ? "event is" : "events are")} missing between {last} and {position}, and no gap was announced";
     }
 
     private string? Announced(ReadOnlyMemory<byte> data)

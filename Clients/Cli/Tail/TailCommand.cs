@@ -40,7 +40,7 @@ internal static class TailCommand
             DefaultValueFactory = static _ => "start",
         };
         var types = new Option<string?>("--types") { HelpName = "A,B", Description = "Only events of these types" };
-        var json = new Option<bool>("--json") { Description = "One delivered event a line, as received, and nothing else on standard output" };
+        var json = new Option<bool>("--json") { Description = "One event a line, as received, and nothing else on standard output" };
         var count = new Option<long?>("--count", "-n") { HelpName = "N", Description = "Stop after N events" };
         var timeout = new Option<TimeSpan?>("--timeout")
         {

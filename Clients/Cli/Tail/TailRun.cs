@@ -117,7 +117,8 @@ internal sealed class TailRun(CliHost host, StreamApiClient client, TailSettings
                 if (!settings.Quiet)
                 {
                     var reason = message.Fault is null ? "connection closed" : Faults.Describe(message.Fault);
-                    host.Error.WriteLine(host.Paint(host.ErrorIsTerminal, "90", $"{reason}; reconnecting in {message.Delay.TotalSeconds:0.0} s"));
+                    var text = $"{reason}; reconnecting in {message.Delay.TotalSeconds:0.0} s";
+                    host.Error.WriteLine(host.Paint(host.ErrorIsTerminal, "90", text));
                 }
 
                 return null;

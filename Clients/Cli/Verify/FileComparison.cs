@@ -55,7 +55,9 @@ internal sealed class FileComparison : IAsyncDisposable
             {
                 if (index > 0)
                 {
-                    var lines = index == 1 ? $"line {_ahead[0].Number} has" : $"lines {_ahead[0].Number} to {_ahead[index - 1].Number} have";
+                    var lines = index == 1
+                        ? $"line {_ahead[0].Number} has"
+                        : $"lines {_ahead[0].Number} to {_ahead[index - 1].Number} have";
                     report.Add("file", _name, position, $"{lines} no event before this one");
                 }
 

@@ -44,9 +44,10 @@ internal static class VerifyOutput
             }
         }
 
+        var found = string.Join(", ", report.Counts.Select(static pair => $"{pair.Value:N0} {pair.Key}"));
         host.Out.WriteLine(report.IsWell
             ? host.Paint(host.OutputIsTerminal, "32", $"All well: {report.Combined.Count:N0} events.")
-            : host.Paint(host.OutputIsTerminal, "31", "Verification failed: " + string.Join(", ", report.Counts.Select(pair => $"{pair.Value:N0} {pair.Key}")) + "."));
+            : host.Paint(host.OutputIsTerminal, "31", $"Verification failed: {found}."));
     }
 
     public static void WriteJson(VerifyReport report, CliHost host)

@@ -90,7 +90,12 @@ internal sealed class VerifyRun(CliHost host, StreamApiClient client, VerifySett
     }
 
     private async Task CompareAsync(
-        TierCursor archive, TierCursor log, TierCursor combined, FileComparison? file, VerifyReport report, CancellationToken cancellationToken)
+        TierCursor archive,
+        TierCursor log,
+        TierCursor combined,
+        FileComparison? file,
+        VerifyReport report,
+        CancellationToken cancellationToken)
     {
         await archive.MoveAsync(report, cancellationToken);
         await log.MoveAsync(report, cancellationToken);
@@ -102,7 +107,8 @@ internal sealed class VerifyRun(CliHost host, StreamApiClient client, VerifySett
             var delivered = At(combined, position);
             if (archived is null)
             {
-                report.Add("missing", "archive", position.ToString(), $"the event is in {Holders(logged, delivered)} but not in the archive");
+                var holders = Holders(logged, delivered);
+                report.Add("missing", "archive", position.ToString(), $"the event is in {holders} but not in the archive");
             }
 
             if (delivered is null)
