@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Listing;
+using AspireStreaming.StreamApi.Page;
 using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Rpc;
 using AspireStreaming.StreamApi.Sse;
@@ -23,6 +24,7 @@ public static class StreamApiApp
         var app = builder.Build();
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
+        app.UsePage();
         app.MapDefaultEndpoints();
         app.MapGet("/streams/{stream}/events", ServeEventsAsync);
         app.MapStreams();

@@ -1,10 +1,12 @@
 using System.Text.Json.Serialization;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Listing;
+using AspireStreaming.StreamApi.Page;
 
 namespace AspireStreaming.StreamApi;
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
+[JsonSerializable(typeof(PageConfig))]
 [JsonSerializable(typeof(StreamInfo))]
 [JsonSerializable(typeof(StreamList))]
 [JsonSerializable(typeof(ConnectionList))]

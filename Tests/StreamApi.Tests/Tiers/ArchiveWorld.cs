@@ -41,6 +41,7 @@ public sealed class ArchiveWorld : IAsyncLifetime
             $"--ConnectionStrings:redis={Redis.ConnectionString}",
             $"--ConnectionStrings:events={events}",
             "--Kestrel:Endpoints:http:Url=http://127.0.0.1:0",
+            "--Kestrel:Endpoints:grpc:Url=http://127.0.0.1:0",
             "--Archiver:MaxBatchAge=00:00:00.010",
             "--Logging:LogLevel:Default=Warning",
         ]);

@@ -1,0 +1,397 @@
+import { toneOf } from './stream-list.js';
+
+const maxRows = 500;
+const firstPage = 100;
+const maxTypes = 200;
+const controls = ['stream.caught-up', 'stream.gap', 'stream.dropped', 'stream.epoch', 'stream.drain', 'stream.end'];
+const critical = new Set(['WORKFLOW_FAILED', 'AGENT_FAILED', 'ERROR_OCCURRED', 'TOOL_ERROR']);
+
+/** One stream, live: its newest events first, at most 500 rows. */
+export class StreamView {
+  #events = document.getElementById('events');
+  #state = document.getElementById('connection-state');
+  #position = document.getElementById('position');
+  #rate = document.getElementById('rate');
+  #received = document.getElementById('received');
+  #filter = document.getElementById('type-filter');
+  #types = document.getElementById('types');
+  #pause = document.getElementById('pause');
+  #held = document.getElementById('held');
+  #older = document.getElementById('older');
+  #stream = null;
+  #source = null;
+  #retry = 0;
+  #last = '0-0';
+  #oldest = null;
+  #count = 0;
+  #recent = [];
+  #queue = [];
+  #skipped = 0;
+  #scheduled = false;
+  #paused = false;
+
+  constructor() {
+    this.#pause.addEventListener('click', () => this.#togglePause());
+    document.getElementById('clear').addEventListener('click', () => this.#clear());
+    document.getElementById('copy').addEventListener('click', () => this.#copy());
+    this.#filter.addEventListener('input', () => this.#applyFilter());
+    this.#older.addEventListener('click', () => this.#loadOlder());
+    addEventListener('pagehide', () => this.#source?.close());
+    addEventListener('pageshow', event => event.persisted && this.#stream !== null && this.#connect());
+    setInterval(() => this.#showRate(), 500);
+  }
+
+  async select(stream) {
+    if (stream === this.#stream) {
+      return;
+    }
+
+    this.#source?.close();
+    clearTimeout(this.#retry);
+    this.#stream = stream;
+    this.#last = '0-0';
+    this.#oldest = null;
+    this.#count = 0;
+    this.#recent = [];
+    this.#clear();
+    this.#filter.value = '';
+    this.#types.replaceChildren();
+    this.#older.hidden = true;
+    if (this.#paused) {
+      this.#togglePause();
+    }
+
+    if (stream === null) {
+      return;
+    }
+
+    document.getElementById('stream-name').textContent = stream;
+    this.#showState('connecting', '');
+    this.#showStreamState();
+    this.#showPosition();
+    await this.#loadNewest(stream);
+    if (stream === this.#stream) {
+      this.#connect();
+    }
+  }
+
+  /** The newest events by a page, so that a long stream opens at its end at once. */
+  async #loadNewest(stream) {
+    try {
+      const page = await this.#fetchPage(stream, '');
+      if (stream !== this.#stream) {
+        return;
+      }
+
+      for (const event of page.events.reverse()) {
+        this.#add(event, event.position);
+      }
+
+      this.#oldest = page.caughtUp ? null : page.next;
+      this.#older.hidden = page.caughtUp;
+    } catch {
+      // The live connection tells the rest, from the start.
+    }
+  }
+
+  async #loadOlder() {
+    const stream = this.#stream;
+    this.#older.disabled = true;
+    try {
+      const page = await this.#fetchPage(stream, `&from=${this.#oldest}`);
+      if (stream !== this.#stream) {
+        return;
+      }
+
+      for (const event of page.events) {
+        if (this.#events.childElementCount >= maxRows) {
+          // Going back in time, the newest rows make room; the stream itself has them all.
+          this.#events.firstElementChild.remove();
+        }
+
+        this.#events.append(this.#createRow(event));
+      }
+
+      this.#oldest = page.caughtUp ? null : page.next;
+      this.#older.hidden = page.caughtUp;
+    } catch (error) {
+      this.#held.textContent = error.message;
+    } finally {
+      this.#older.disabled = false;
+    }
+  }
+
+  async #fetchPage(stream, more) {
+    const response = await fetch(`streams/${encodeURIComponent(stream)}/events?order=desc&limit=${firstPage}${more}`, {
+      headers: { accept: 'application/json' },
+    });
+    if (!response.ok) {
+      throw new Error(`Older events are not available: ${response.status}`);
+    }
+
+    return response.json();
+  }
+
+  #connect() {
+    this.#source?.close();
+    const after = this.#last === '0-0' ? '' : `&lastEventId=${this.#last}`;
+    const source = new EventSource(`streams/${encodeURIComponent(this.#stream)}/events?named=false${after}`);
+    this.#source = source;
+    source.addEventListener('open', () => this.#showState('catching up', 'warn'));
+    source.addEventListener('message', message => {
+      this.#add(JSON.parse(message.data), message.lastEventId);
+    });
+    for (const name of controls) {
+      source.addEventListener(name, message => this.#control(name, JSON.parse(message.data)));
+    }
+
+    source.addEventListener('error', () => {
+      if (source !== this.#source) {
+        return;
+      }
+
+      if (source.readyState === EventSource.CLOSED) {
+        // Not an event stream: ended (204), or refused. The list knows which.
+        this.#afterClose();
+      } else {
+        this.#showState('reconnecting', 'bad');
+      }
+    });
+  }
+
+  async #afterClose() {
+    const stream = this.#stream;
+    const ended = await this.#showStreamState();
+    if (stream !== this.#stream) {
+      return;
+    }
+
+    if (ended) {
+      this.#showState('ended', '');
+      return;
+    }
+
+    this.#showState('reconnecting', 'bad');
+    this.#retry = setTimeout(() => this.#connect(), 2000 + (Math.random() * 2000));
+  }
+
+  async #showStreamState() {
+    const badge = document.getElementById('stream-state');
+    const stream = this.#stream;
+    let state = '';
+    try {
+      const response = await fetch(`streams/${encodeURIComponent(stream)}`);
+      state = response.ok ? (await response.json()).state : response.status === 404 ? 'not there yet' : '';
+    } catch {
+      // The connection's own state says enough.
+    }
+
+    if (stream === this.#stream) {
+      badge.textContent = state;
+      badge.dataset.tone = toneOf(state);
+    }
+
+    return ['completed', 'failed', 'cancelled', 'ended'].includes(state);
+  }
+
+  #control(name, data) {
+    switch (name) {
+      case 'stream.caught-up':
+        this.#last = data.position;
+        this.#showPosition();
+        this.#showState('live', 'good');
+        return;
+      case 'stream.end':
+        this.#source.close();
+        this.#showState('ended', '');
+        this.#showStreamState();
+        break;
+      case 'stream.drain':
+        this.#showState('reconnecting', 'warn');
+        break;
+      default:
+        break;
+    }
+
+    this.#push({ control: name, data });
+  }
+
+  #add(event, position) {
+    this.#last = position;
+    this.#count++;
+    this.#recent.push(performance.now());
+    this.#push({ event });
+  }
+
+  #push(item) {
+    this.#queue.push(item);
+    if (this.#queue.length > maxRows) {
+      this.#queue.shift();
+      this.#skipped++;
+    }
+
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      // A hidden page gets no frames, but its rows should be there when it is shown.
+      (document.hidden ? callback => setTimeout(callback, 250) : requestAnimationFrame)(() => this.#render());
+    }
+  }
+
+  #render() {
+    this.#scheduled = false;
+    this.#showPosition();
+    if (this.#paused) {
+      this.#held.textContent = `${(this.#queue.length + this.#skipped).toLocaleString()} held back`;
+      return;
+    }
+
+    const rows = document.createDocumentFragment();
+    for (const item of this.#queue) {
+      rows.prepend(item.event ? this.#createRow(item.event) : createControl(item.control, item.data));
+    }
+
+    if (this.#skipped > 0) {
+      this.#held.textContent = `${this.#skipped.toLocaleString()} events passed without being shown`;
+    }
+
+    this.#queue = [];
+    this.#skipped = 0;
+    this.#events.prepend(rows);
+    while (this.#events.childElementCount > maxRows) {
+      this.#events.lastElementChild.remove();
+    }
+
+    document.getElementById('empty').hidden = this.#events.childElementCount > 0;
+  }
+
+  #createRow(event) {
+    const row = document.createElement('li');
+    row.dataset.testid = 'event-row';
+    row.dataset.type = event.type;
+    row.className = critical.has(event.type) ? 'fresh critical' : 'fresh';
+    row.hidden = !this.#matches(event.type);
+    const details = document.createElement('details');
+    const summary = document.createElement('summary');
+    const time = document.createElement('time');
+    time.dateTime = event.recordedtime;
+    time.textContent = new Date(event.recordedtime).toLocaleTimeString(undefined, { hour12: false, fractionalSecondDigits: 3 });
+    const data = event.data === undefined ? event.data_base64 ?? '' : JSON.stringify(event.data);
+    summary.append(time, span('seq', event.sequence), span('type', event.type), span('data', data.length > 300 ? `${data.slice(0, 300)}…` : data));
+    details.append(summary);
+    details.addEventListener('toggle', () => {
+      // Pretty-printed on demand: most rows are never opened.
+      if (details.open && !details.querySelector('pre')) {
+        const text = document.createElement('pre');
+        text.tabIndex = 0;
+        text.textContent = JSON.stringify(event, null, 2);
+        details.append(text);
+      }
+    });
+    row.append(details);
+    this.#learnType(event.type);
+    return row;
+  }
+
+  #learnType(type) {
+    if (this.#types.childElementCount < maxTypes && !this.#types.querySelector(`option[value="${CSS.escape(type)}"]`)) {
+      const option = document.createElement('option');
+      option.value = type;
+      this.#types.append(option);
+    }
+  }
+
+  #matches(type) {
+    const wanted = this.#filter.value.trim().toLowerCase();
+    return wanted === '' || type.toLowerCase().includes(wanted);
+  }
+
+  #applyFilter() {
+    for (const row of this.#events.children) {
+      row.hidden = row.dataset.type !== undefined && !this.#matches(row.dataset.type);
+    }
+  }
+
+  #togglePause() {
+    this.#paused = !this.#paused;
+    this.#pause.setAttribute('aria-pressed', String(this.#paused));
+    this.#pause.textContent = this.#paused ? 'Resume' : 'Pause';
+    this.#held.textContent = '';
+    if (!this.#paused) {
+      this.#render();
+    }
+  }
+
+  #clear() {
+    this.#queue = [];
+    this.#skipped = 0;
+    this.#held.textContent = '';
+    this.#events.replaceChildren();
+    document.getElementById('empty').hidden = false;
+  }
+
+  async #copy() {
+    try {
+      await navigator.clipboard.writeText(this.#last);
+      this.#held.textContent = 'Position copied';
+    } catch {
+      getSelection().selectAllChildren(this.#position);
+      this.#held.textContent = 'Position selected; copy it with your keyboard';
+    }
+  }
+
+  #showPosition() {
+    this.#position.textContent = this.#last;
+    this.#received.textContent = this.#count.toLocaleString();
+  }
+
+  #showRate() {
+    const now = performance.now();
+    while (this.#recent.length > 0 && (now - this.#recent[0] > 5000 || this.#recent.length > 100000)) {
+      this.#recent.shift();
+    }
+
+    this.#rate.textContent = (this.#recent.length / 5).toLocaleString(undefined, { maximumFractionDigits: 1 });
+  }
+
+  #showState(text, tone) {
+    if (this.#state.textContent !== text) {
+      this.#state.textContent = text;
+      this.#state.dataset.tone = tone;
+    }
+  }
+}
+
+function span(name, text) {
+  const element = document.createElement('span');
+  element.className = name;
+  element.textContent = text;
+  return element;
+}
+
+function createControl(name, data) {
+  const row = document.createElement('li');
+  row.className = 'control fresh';
+  row.dataset.testid = 'control-row';
+  row.dataset.control = name;
+  row.dataset.tone = name === 'stream.end' ? 'good' : name === 'stream.gap' || name === 'stream.dropped' ? 'bad' : '';
+  const code = document.createElement('code');
+  code.textContent = name;
+  row.append(code, ` ${describe(name, data)}`);
+  return row;
+}
+
+function describe(name, data) {
+  const missed = data.missed === null ? 'an unknown number of events' : `${data.missed} event${data.missed === 1 ? '' : 's'}`;
+  switch (name) {
+    case 'stream.gap':
+      return `${missed} missing after ${data.from} up to ${data.to} (${data.reason})`;
+    case 'stream.dropped':
+      return `${missed} skipped after ${data.from} up to ${data.to}`;
+    case 'stream.epoch':
+      return `a new epoch after ${data.previous}, now ${data.current}; ${data.missed === 0 ? 'nothing is missing' : 'something may be missing'}`;
+    case 'stream.drain':
+      return `the server closes the connection (${data.reason})`;
+    default:
+      return `the stream has ended with ${data.type} at ${data.position}`;
+  }
+}
