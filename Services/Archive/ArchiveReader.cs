@@ -295,7 +295,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         };
         return new StoredEvent(
             new StreamPosition(reader.GetInt64(0), reader.GetInt64(1)),
-            ArchivedEventCodec.FromPostgres(Microseconds(reader, 2)),
+            PostgresTime.ToUnixMilliseconds(Microseconds(reader, 2)),
             codec.Join(row),
             reader.IsDBNull(3) ? null : new StreamPosition(reader.GetInt64(3), reader.GetInt64(4)));
     }
@@ -316,7 +316,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
 
     /// <summary>A timestamptz as PostgreSQL counts it; exact, where DateTime would also do but read less plainly.</summary>
     private static long Microseconds(NpgsqlDataReader reader, int column) =>
-        (reader.GetFieldValue<DateTime>(column).Ticks - ArchivedEventCodec.Epoch2000Ticks) / TimeSpan.TicksPerMicrosecond;
+        PostgresTime.FromTicks(reader.GetFieldValue<DateTime>(column).Ticks);
 
     private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Text };
 

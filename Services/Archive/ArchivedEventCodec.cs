@@ -18,16 +18,8 @@ namespace AspireStreaming.Archive;
 /// </remarks>
 internal sealed class ArchivedEventCodec
 {
-    public const long Epoch2000Ticks = 630_822_816_000_000_000;
-
     private readonly ArrayBufferWriter<byte> _attributes = new(1024);
     private readonly ArrayBufferWriter<byte> _json = new(1024);
-
-    /// <summary>Milliseconds since 1970 as microseconds since 2000, PostgreSQL's own count.</summary>
-    public static long ToPostgres(long unixMilliseconds) => (unixMilliseconds * 1000) - 946_684_800_000_000;
-
-    /// <summary>The reverse of <see cref="ToPostgres"/>.</summary>
-    public static long FromPostgres(long microseconds) => (microseconds + 946_684_800_000_000) / 1000;
 
     /// <summary>Text as the columns of a row with <see cref="ArchivedEvent.EscapedText"/> hold it.</summary>
     public static string Escape(string text) =>
@@ -98,7 +90,7 @@ internal sealed class ArchivedEventCodec
         {
             var target = json.GetSpan(Rfc3339.Length + 2);
             target[0] = (byte)'"';
-            var length = Rfc3339.Format(FromPostgres(row.Time ?? 0), target[1..]);
+            var length = Rfc3339.Format(PostgresTime.ToUnixMilliseconds(row.Time ?? 0), target[1..]);
             target[length + 1] = (byte)'"';
             json.Advance(length + 2);
         }
@@ -174,10 +166,10 @@ internal sealed class ArchivedEventCodec
             return false;
         }
 
-        if (!TryReadCanonicalTime(time, out row.Time))
+        if (!PostgresTime.TryReadCanonical(time, out row.Time))
         {
             Keep("\"time\":"u8, time);
-            row.Time = ReadTime(time);
+            row.Time = PostgresTime.Read(time);
         }
 
         if (!Take(json, ref at, ",\"datacontenttype\":"u8) || !TakeString(json, ref at, out var contentType))
@@ -374,51 +366,4 @@ internal sealed class ArchivedEventCodec
     private static bool IsCore(ReadOnlySpan<byte> name) =>
         name.SequenceEqual("id"u8) || name.SequenceEqual("source"u8) || name.SequenceEqual("type"u8) || name.SequenceEqual("subject"u8)
         || name.SequenceEqual("time"u8) || name.SequenceEqual("datacontenttype"u8) || name.SequenceEqual("specversion"u8);
-
-    /// <summary>Reads <c>"yyyy-MM-ddTHH:mm:ss.fffZ"</c>, the form that <see cref="Rfc3339.Format(long, Span{byte})"/> gives back.</summary>
-    private static bool TryReadCanonicalTime(ReadOnlySpan<byte> token, out long? time)
-    {
-        time = null;
-        if (token.Length != Rfc3339.Length + 2 || token[5] != '-' || token[8] != '-' || token[11] != 'T' || token[14] != ':'
-            || token[17] != ':' || token[20] != '.' || token[24] != 'Z')
-        {
-            return false;
-        }
-
-        if (!Number(token[1..5], out var year) || !Number(token[6..8], out var month) || !Number(token[9..11], out var day)
-            || !Number(token[12..14], out var hour) || !Number(token[15..17], out var minute) || !Number(token[18..20], out var second)
-            || !Number(token[21..24], out var millisecond)
-            || year < 1 || month is < 1 or > 12 || day < 1 || day > DateTime.DaysInMonth(year, month) || hour > 23 || minute > 59 || second > 59)
-        {
-            return false;
-        }
-
-        time = ToMicroseconds(new DateTime(year, month, day, hour, minute, second, millisecond, DateTimeKind.Utc).Ticks);
-        return true;
-    }
-
-    private static long? ReadTime(ReadOnlySpan<byte> token) =>
-        Rfc3339.TryParse(Encoding.UTF8.GetString(token[1..^1]), out var time) ? ToMicroseconds(time.UtcTicks) : null;
-
-    private static long ToMicroseconds(long ticks)
-    {
-        var (microseconds, rest) = Math.DivRem(ticks - Epoch2000Ticks, TimeSpan.TicksPerMicrosecond);
-        return rest < 0 ? microseconds - 1 : microseconds;
-    }
-
-    private static bool Number(ReadOnlySpan<byte> digits, out int value)
-    {
-        value = 0;
-        foreach (var digit in digits)
-        {
-            if (digit is < (byte)'0' or > (byte)'9')
-            {
-                return false;
-            }
-
-            value = (value * 10) + (digit - '0');
-        }
-
-        return true;
-    }
 }

@@ -29,7 +29,8 @@ internal static class TimeSearch
             var high = await ProbeAsync(connection, stream, day, "day = $2", "epoch desc, seq desc", null, cancellationToken).ConfigureAwait(false);
             if (high is { } last && last.RecordedAt >= recordedFrom.UtcDateTime)
             {
-                return Before(await HalveAsync(connection, stream, day, recordedFrom, first.Position, last.Position, cancellationToken).ConfigureAwait(false));
+                return Before(
+                    await HalveAsync(connection, stream, day, recordedFrom, first.Position, last.Position, cancellationToken).ConfigureAwait(false));
             }
         }
 
@@ -62,7 +63,8 @@ internal static class TimeSearch
                 : new StreamPosition(early.Epoch, early.Sequence + ((late.Sequence - early.Sequence) / 2));
             middle = middle > early ? middle : early.Next;
             var probe = middle < late
-                ? await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) >= ($3, $4)", "epoch, seq", middle, cancellationToken).ConfigureAwait(false)
+                ? await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) >= ($3, $4)", "epoch, seq", middle, cancellationToken)
+                    .ConfigureAwait(false)
                 : null;
             if (probe is { } found && found.Position < late)
             {
@@ -79,8 +81,8 @@ internal static class TimeSearch
             }
 
             // Nothing between the middle and the late event: the one before that decides, or becomes the new end.
-            var before = await ProbeAsync(connection, stream, day, "day = $2 and (epoch, seq) < ($3, $4)", "epoch desc, seq desc", late, cancellationToken)
-                .ConfigureAwait(false);
+            var before = await ProbeAsync(
+                connection, stream, day, "day = $2 and (epoch, seq) < ($3, $4)", "epoch desc, seq desc", late, cancellationToken).ConfigureAwait(false);
             if (before is not { } previous || previous.Position <= early || previous.RecordedAt < recordedFrom.UtcDateTime)
             {
                 return late;

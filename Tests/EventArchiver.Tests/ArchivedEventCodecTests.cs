@@ -40,7 +40,7 @@ public sealed class ArchivedEventCodecTests
         Assert.Equal("/t", Encoding.UTF8.GetString(row.Source));
         Assert.Equal("STEP", Encoding.UTF8.GetString(row.Type));
         Assert.Equal("{\"n\":1}", Encoding.UTF8.GetString(row.Data));
-        Assert.Equal(new DateTime(2026, 1, 31, 23, 59, 59, 999, DateTimeKind.Utc).Ticks - ArchivedEventCodec.Epoch2000Ticks, row.Time * 10);
+        Assert.Equal(PostgresTime.FromTicks(new DateTime(2026, 1, 31, 23, 59, 59, 999, DateTimeKind.Utc).Ticks), row.Time);
         Assert.Equal((short)EventFlags.Critical, row.Flags);
         Assert.Equal(ArchivedDataKind.Json, row.DataKind);
         Assert.True(row.Attributes.IsEmpty);

@@ -127,7 +127,8 @@ internal sealed class ArchiveBatch
                 for (; index < batch.Count; index++, frames = default)
                 {
                     position = batch.First with { Sequence = batch.First.Sequence + index };
-                    Damaged.Add(new DeadEvent(entry.Stream, position, batch.RecordedAt, null, EventFlags.None, DeadEvent.DamagedState, damage, frames));
+                    Damaged.Add(new DeadEvent(
+                        entry.Stream, position, batch.RecordedAt, null, EventFlags.None, DeadEvent.DamagedState, damage, frames));
                 }
 
                 tally.Add(position, batch.RecordedAt, day, EventFlags.None, default);
@@ -154,7 +155,14 @@ internal readonly record struct StreamDeletion(string Stream, StreamPosition Pos
 
 /// <summary>An event that the archive cannot hold.</summary>
 internal sealed record DeadEvent(
-    string Stream, StreamPosition Position, long RecordedAt, string? Type, EventFlags Flags, string SqlState, string Reason, ReadOnlyMemory<byte> Frame)
+    string Stream,
+    StreamPosition Position,
+    long RecordedAt,
+    string? Type,
+    EventFlags Flags,
+    string SqlState,
+    string Reason,
+    ReadOnlyMemory<byte> Frame)
 {
     /// <summary>In place of a SQLSTATE where the frame itself cannot be read.</summary>
     public const string DamagedState = "frame";

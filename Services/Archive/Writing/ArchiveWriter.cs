@@ -132,7 +132,13 @@ internal sealed class ArchiveWriter(NpgsqlDataSource dataSource, DayPartitions d
 
     /// <summary>Inserts a range of rows; where the table refuses, each half by itself, down to the rows at fault.</summary>
     private static async Task<long> HalveAsync(
-        CommitSession session, NpgsqlTransaction transaction, ArchiveBatch batch, int from, int to, List<DeadEvent> dead, CancellationToken cancellationToken)
+        CommitSession session,
+        NpgsqlTransaction transaction,
+        ArchiveBatch batch,
+        int from,
+        int to,
+        List<DeadEvent> dead,
+        CancellationToken cancellationToken)
     {
         const string Savepoint = "rows";
         if (from == to)
@@ -158,8 +164,9 @@ internal sealed class ArchiveWriter(NpgsqlDataSource dataSource, DayPartitions d
         if (to - from == 1)
         {
             var (stream, stored) = batch.Events[from];
+            var frame = stored.Frame;
             dead.Add(new DeadEvent(
-                stream, stored.Position, stored.RecordedAt, stored.Frame.TypeName(), stored.Frame.Flags, fault.SqlState, fault.MessageText, stored.Frame.Bytes));
+                stream, stored.Position, stored.RecordedAt, frame.TypeName(), frame.Flags, fault.SqlState, fault.MessageText, frame.Bytes));
             return 0;
         }
 

@@ -59,9 +59,12 @@ internal sealed class CommitSession : IAsyncDisposable
                 end_type = case
                     when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then excluded.end_type
                     else coalesce(excluded.end_type, s.end_type) end,
-                deleted_at = case when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then null else s.deleted_at end,
-                deleted_epoch = case when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then null else s.deleted_epoch end,
-                deleted_seq = case when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then null else s.deleted_seq end,
+                deleted_at = case
+                    when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then null else s.deleted_at end,
+                deleted_epoch = case
+                    when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then null else s.deleted_epoch end,
+                deleted_seq = case
+                    when (excluded.last_epoch, excluded.last_seq) > (s.deleted_epoch, s.deleted_seq) then null else s.deleted_seq end,
                 updated_at = greatest(s.updated_at, excluded.updated_at),
                 first_day = least(s.first_day, excluded.first_day),
                 last_day = greatest(s.last_day, excluded.last_day)
@@ -134,7 +137,8 @@ internal sealed class CommitSession : IAsyncDisposable
         }
 
         // Disposing is what ends the COPY and reports its failure.
-        await using var copy = await Connection.BeginRawBinaryCopyAsync($"copy {table} ({CopyBuffer.Columns}) from stdin (format binary)", cancellationToken);
+        await using var copy = await Connection.BeginRawBinaryCopyAsync(
+            $"copy {table} ({CopyBuffer.Columns}) from stdin (format binary)", cancellationToken);
         await copy.WriteAsync(CopyHeader, cancellationToken);
         for (var bytes = rows.Rows(from, to); !bytes.IsEmpty;)
         {
@@ -149,7 +153,8 @@ internal sealed class CommitSession : IAsyncDisposable
     /// <summary>Makes the temporary table, empty.</summary>
     public async Task PrepareStagingAsync(CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand("create temporary table if not exists events_staging (like events) on commit delete rows", Connection);
+        await using var command = new NpgsqlCommand(
+            "create temporary table if not exists events_staging (like events) on commit delete rows", Connection);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -198,7 +203,7 @@ internal sealed class CommitSession : IAsyncDisposable
             command.Parameters.Add(Text(item.Stream));
             command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = item.Position.Epoch });
             command.Parameters.Add(new NpgsqlParameter<long> { TypedValue = item.Position.Sequence });
-            command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = DateTimeOffset.FromUnixTimeMilliseconds(item.RecordedAt).UtcDateTime });
+            command.Parameters.Add(Time(item.RecordedAt));
             command.Parameters.Add(new NpgsqlParameter { Value = Storable(item.Type) ?? (object)DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
             command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)item.Flags });
             command.Parameters.Add(Text(item.SqlState));
@@ -284,7 +289,7 @@ internal sealed class CommitSession : IAsyncDisposable
             };
             if (time is { } milliseconds)
             {
-                command.Parameters.Add(new NpgsqlParameter<DateTime> { TypedValue = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds).UtcDateTime });
+                command.Parameters.Add(Time(milliseconds));
             }
 
             batch.BatchCommands.Add(command);
@@ -300,6 +305,9 @@ internal sealed class CommitSession : IAsyncDisposable
     }
 
     private static string? Storable(string? text) => text?.Replace('\0', '\uFFFD');
+
+    private static NpgsqlParameter<DateTime> Time(long unixMilliseconds) =>
+        new() { TypedValue = DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds).UtcDateTime };
 
     private static NpgsqlParameter<string> Text(string value) => new() { TypedValue = value, NpgsqlDbType = NpgsqlDbType.Text };
 

@@ -46,7 +46,7 @@ internal sealed class CopyBuffer
     {
         var row = _codec.Split(stored.Frame);
         Reserve(FixedRowBytes + stream.Length + row.Id.Length + row.Source.Length + row.Type.Length + row.Attributes.Length + row.Data.Length);
-        var recordedAt = ArchivedEventCodec.ToPostgres(stored.RecordedAt);
+        var recordedAt = PostgresTime.FromUnixMilliseconds(stored.RecordedAt);
         BinaryPrimitives.WriteInt16BigEndian(_bytes.AsSpan(_length), ColumnCount);
         _length += 2;
         BinaryPrimitives.WriteInt32BigEndian(_bytes.AsSpan(_length), stream.Length);

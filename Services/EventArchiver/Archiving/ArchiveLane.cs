@@ -36,11 +36,11 @@ internal sealed class ArchiveLane : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ArchiveBatch _batch = new();
+    private readonly BatchFiller _filler;
     private readonly Backoff _redisBackoff = new();
     private readonly Backoff _postgresBackoff = new();
     private TimeSpan _idle;
     private long _lastCommit;
-    private bool _more;
     private int _turn;
 
     public ArchiveLane(
@@ -72,6 +72,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
         _time = time;
         _logger = logger;
         _idle = options.MinPollInterval;
+        _filler = new BatchFiller(_batch, reader, options, time, logger);
     }
 
     /// <summary>Works until told to stop, then finishes the batch in hand.</summary>
@@ -129,12 +130,13 @@ internal sealed class ArchiveLane : IAsyncDisposable
 
         // Batches that are not full are not committed more often than this; the first after a quiet time goes at once.
         var sinceCommit = _time.GetElapsedTime(_lastCommit);
-        if (!_more && _lastCommit != 0 && sinceCommit < _options.MaxBatchAge)
+        if (!_filler.More && _lastCommit != 0 && sinceCommit < _options.MaxBatchAge)
         {
             await Task.Delay(_options.MaxBatchAge - sinceCommit, _time, stoppingToken);
         }
 
-        await FillAsync(ready, stoppingToken, hardStop);
+        await _filler.FillAsync(ready, stoppingToken, hardStop);
+        _metrics.Holds(_lane, _batch.OldestRecordedAt);
         if (_batch.IsEmpty)
         {
             return false;
@@ -195,106 +197,6 @@ internal sealed class ArchiveLane : IAsyncDisposable
         }
 
         return ready;
-    }
-
-    private async Task FillAsync(List<OwnedPartition> ready, CancellationToken stoppingToken, CancellationToken hardStop)
-    {
-        _batch.Clear();
-        _more = false;
-        var start = _time.GetTimestamp();
-        var open = new List<OwnedPartition>(ready);
-        while (open.Count > 0 && !IsFull)
-        {
-            var reads = Plan(open);
-            var answers = await Task.WhenAll(reads.ConvertAll(read => ReadAsync(read.Partition, read.Count, hardStop)));
-            for (var index = 0; index < reads.Count; index++)
-            {
-                var (partition, count) = reads[index];
-                if (!Add(partition, answers[index]) || answers[index].Length < count)
-                {
-                    open.Remove(partition);
-                }
-            }
-
-            if (stoppingToken.IsCancellationRequested || _time.GetElapsedTime(start) >= _options.MaxBatchAge)
-            {
-                break;
-            }
-        }
-
-        _more |= IsFull || open.Count > 0;
-        _metrics.Holds(_lane, _batch.OldestRecordedAt);
-    }
-
-    private bool IsFull => _batch.Events.Count >= _options.MaxBatchEvents || _batch.Rows.Length >= _options.MaxBatchBytes;
-
-    /// <summary>Deals what is left of the batch's bounds out to the partitions, and stops where nothing is left.</summary>
-    private List<(OwnedPartition Partition, int Count)> Plan(List<OwnedPartition> open)
-    {
-        double bytes = _options.MaxBatchBytes - _batch.Rows.Length;
-        double events = _options.MaxBatchEvents - _batch.Events.Count;
-        var reads = new List<(OwnedPartition, int)>(open.Count);
-        for (var index = 0; index < open.Count && bytes > 0 && events > 0; index++)
-        {
-            var partition = open[index];
-            var share = open.Count - index;
-            var wanted = Math.Min(bytes / share / partition.EntryBytes, events / share / partition.EntryEvents);
-            var count = (int)Math.Clamp(Math.Ceiling(wanted), 1, _options.MaxEntriesPerRead);
-            reads.Add((partition, count));
-            bytes -= count * partition.EntryBytes;
-            events -= count * partition.EntryEvents;
-        }
-
-        return reads;
-    }
-
-    private async Task<ArchiveLogEntry[]> ReadAsync(OwnedPartition partition, int count, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await _reader.ReadArchiveLogAsync(partition.Number, partition.ReadThrough, count, cancellationToken);
-        }
-        catch (Exception exception) when (exception is InvalidDataException or FormatException)
-        {
-            // Written by a newer program, most likely. Passing over it would lose it, so the partition waits, and only this one.
-            var delay = partition.Backoff.Next();
-            partition.BlockedUntil = _time.GetTimestamp() + (long)(delay.TotalSeconds * _time.TimestampFrequency);
-            ArchiverLog.EntryUnreadable(_logger, partition.Number, delay.TotalSeconds, exception);
-            return [];
-        }
-    }
-
-    /// <summary>Adds what was read until the batch is full.</summary>
-    /// <returns>False when the rest of the partition has to wait for the next batch.</returns>
-    private bool Add(OwnedPartition partition, ArchiveLogEntry[] entries)
-    {
-        if (entries.Length == 0)
-        {
-            return true;
-        }
-
-        partition.Backoff.Reset();
-        long bytes = 0;
-        long events = 0;
-        foreach (var entry in entries)
-        {
-            bytes += entry.CountedBytes;
-            events += entry.Batch.Count;
-        }
-
-        partition.Learn(entries.Length, bytes, events);
-        foreach (var entry in entries)
-        {
-            if (IsFull || !_batch.TryAdd(partition.Lease, entry))
-            {
-                _more = true;
-                return false;
-            }
-
-            partition.ReadThrough = entry.Id;
-        }
-
-        return true;
     }
 
     /// <summary>Commits the batch, as often as it takes.</summary>

@@ -61,7 +61,8 @@ internal static partial class ArchiverLog
     public static partial void CriticalEventDropped(ILogger logger, string stream, StreamPosition position, string sqlState, string reason);
 
     [LoggerMessage(EventId = 3014, EventName = "OldLogRead", Level = LogLevel.Warning,
-        Message = "The archive log of partition {Partition} had {Entries} entries up to {Through}, below the watermark {Watermark}: not trimmed before, or back from an old snapshot; what was missing is archived")]
+        Message = "The archive log of partition {Partition} had {Entries} entries up to {Through}, below the watermark {Watermark}: "
+            + "not trimmed before, or back from an old snapshot; what was missing is archived")]
     public static partial void OldLogRead(ILogger logger, int partition, StreamPosition through, StreamPosition watermark, int entries);
 
     [LoggerMessage(EventId = 3015, EventName = "UpkeepFailed", Level = LogLevel.Warning,

@@ -13,7 +13,8 @@ internal sealed class ArchiverMetrics : IDisposable
 
     private const int MaxLanes = 16;
 
-    private static readonly ImmutableArray<string> EndStates = [StreamStates.Completed, StreamStates.Failed, StreamStates.Cancelled, StreamStates.Ended];
+    private static readonly ImmutableArray<string> EndStates =
+        [StreamStates.Completed, StreamStates.Failed, StreamStates.Cancelled, StreamStates.Ended];
 
     private readonly TimeProvider _time;
     private readonly Meter _meter;
@@ -42,15 +43,21 @@ internal sealed class ArchiverMetrics : IDisposable
         _events = _meter.CreateCounter<long>("archiver.events", "{event}", "Events archived.");
         _batches = _meter.CreateCounter<long>("archiver.batches", "{batch}", "Transactions committed.");
         _failures = _meter.CreateCounter<long>("archiver.commit.failures", "{failure}", "Transactions that failed and were tried again.");
-        _staged = _meter.CreateCounter<long>("archiver.staged.batches", "{batch}", "Transactions that went through staging because entries came again.");
+        _staged = _meter.CreateCounter<long>(
+            "archiver.staged.batches", "{batch}", "Transactions that went through staging because entries came again.");
         _dead = _meter.CreateCounter<long>("archiver.dead_events", "{event}", "Events that PostgreSQL refuses, kept in dead_events.");
-        _takeovers = _meter.CreateCounter<long>("archiver.takeovers", "{partition}", "Partitions taken over from a replica that did not release them.");
+        _takeovers = _meter.CreateCounter<long>(
+            "archiver.takeovers", "{partition}", "Partitions taken over from a replica that did not release them.");
         _duration = _meter.CreateHistogram<double>("archiver.batch.duration", "s", "Time from a full batch to its commit.");
-        _meter.CreateObservableGauge("archiver.rate", () => Volatile.Read(ref _rate), "{event}/s", "Events archived a second, over the last seconds.");
-        _meter.CreateObservableGauge("archiver.backlog.entries", () => Volatile.Read(ref _backlogEntries), "{entry}", "Entries in the archive logs of owned partitions.");
-        _meter.CreateObservableGauge("archiver.backlog.size", () => Volatile.Read(ref _backlogBytes), "By", "Bytes in the archive logs of owned partitions.");
+        _meter.CreateObservableGauge(
+            "archiver.rate", () => Volatile.Read(ref _rate), "{event}/s", "Events archived a second, over the last seconds.");
+        _meter.CreateObservableGauge(
+            "archiver.backlog.entries", () => Volatile.Read(ref _backlogEntries), "{entry}", "Entries in the archive logs of owned partitions.");
+        _meter.CreateObservableGauge(
+            "archiver.backlog.size", () => Volatile.Read(ref _backlogBytes), "By", "Bytes in the archive logs of owned partitions.");
         _meter.CreateObservableGauge("archiver.oldest.age", OldestAge, "s", "Age of the oldest event in hand that is not archived.");
-        _meter.CreateObservableGauge("archiver.partitions.owned", () => owned.All.Count, "{partition}", "Partitions that this replica owns.");
+        _meter.CreateObservableGauge(
+            "archiver.partitions.owned", () => owned.All.Count, "{partition}", "Partitions that this replica owns.");
     }
 
     /// <summary>Events archived since the start.</summary>

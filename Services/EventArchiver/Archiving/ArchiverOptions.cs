@@ -80,12 +80,16 @@ internal sealed class ArchiverOptionsRules : IValidateOptions<ArchiverOptions>
         var errors = new List<string>();
         if (options.LeaseRenewal > options.LeaseDuration / 3)
         {
-            errors.Add($"{ArchiverOptions.SectionName}:{nameof(options.LeaseRenewal)} must be at most a third of {nameof(options.LeaseDuration)} ({options.LeaseDuration}).");
+            errors.Add(
+                $"{ArchiverOptions.SectionName}:{nameof(options.LeaseRenewal)} must be at most a third of "
+                + $"{nameof(options.LeaseDuration)} ({options.LeaseDuration}).");
         }
 
         if (options.MinPollInterval > options.MaxPollInterval)
         {
-            errors.Add($"{ArchiverOptions.SectionName}:{nameof(options.MinPollInterval)} must be at most {nameof(options.MaxPollInterval)} ({options.MaxPollInterval}).");
+            errors.Add(
+                $"{ArchiverOptions.SectionName}:{nameof(options.MinPollInterval)} must be at most "
+                + $"{nameof(options.MaxPollInterval)} ({options.MaxPollInterval}).");
         }
 
         return errors.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(errors);

@@ -6,7 +6,12 @@ namespace AspireStreaming.EventArchiver.Archiving;
 
 /// <summary>Keeps this replica's claims alive and its share fair: 64 divided by the living replicas, rounded up.</summary>
 internal sealed class LeaseKeeper(
-    PartitionLeases leases, OwnedPartitions owned, ArchiverMetrics metrics, IOptions<ArchiverOptions> options, TimeProvider time, ILogger<LeaseKeeper> logger)
+    PartitionLeases leases,
+    OwnedPartitions owned,
+    ArchiverMetrics metrics,
+    IOptions<ArchiverOptions> options,
+    TimeProvider time,
+    ILogger<LeaseKeeper> logger)
 {
     /// <summary>How often a replica that has less than its share looks for free partitions.</summary>
     private static readonly TimeSpan ClaimInterval = TimeSpan.FromSeconds(1);
