@@ -15,7 +15,7 @@ public sealed class ReplicaTests
         Assert.Equal(2, replicas.Count);
         foreach (var replica in replicas)
         {
-            await app.HealthyAsync(replica.ResourceId);
+            await app.ReplicaHealthyAsync(replica);
         }
 
         var url = app.App.GetEndpoint("many", "http");
@@ -27,7 +27,7 @@ public sealed class ReplicaTests
         Assert.Contains(url, alive.Snapshot.Urls.Where(candidate => !candidate.IsInternal).Select(candidate => new Uri(candidate.Url)));
 
         System.Diagnostics.Process.GetProcessById(TestApplication.ProcessId(dead)).Kill();
-        await app.StateAsync(dead.ResourceId, KnownResourceStates.Finished);
+        await app.ReplicaStateAsync(dead, KnownResourceStates.Finished);
 
         Assert.Equal([TestApplication.ProcessId(alive)], await AskAsync(url, 6));
         Assert.Equal(137, app.Current(dead.ResourceId).Snapshot.ExitCode);
@@ -35,7 +35,7 @@ public sealed class ReplicaTests
         Assert.False(ambiguous.Success);
 
         await app.CommandAsync(dead.ResourceId, KnownResourceCommands.StartCommand);
-        await app.HealthyAsync(dead.ResourceId);
+        await app.ReplicaHealthyAsync(dead);
         await Eventually.TrueAsync(
             async () => (await AskAsync(url, 4)).Count == 2, TestApplication.Deadline, "both replicas answer again", Cancellation);
     }
@@ -48,7 +48,7 @@ public sealed class ReplicaTests
         var replicas = app.Replicas("many");
         foreach (var replica in replicas)
         {
-            await app.HealthyAsync(replica.ResourceId);
+            await app.ReplicaHealthyAsync(replica);
         }
 
         var sick = app.Current(replicas[0].ResourceId);

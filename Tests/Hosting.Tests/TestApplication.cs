@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 
 namespace AspireStreaming.Hosting.Tests;
@@ -51,6 +52,16 @@ internal sealed class TestApplication : IAsyncDisposable
 
     public Task StateAsync(string name, string state) =>
         Notifications.WaitForResourceAsync(name, state, Cancellation).WaitAsync(Deadline, Cancellation);
+
+    /// <summary>The official waits know names only; a replica is told apart in the condition.</summary>
+    public Task ReplicaHealthyAsync(ResourceEvent replica) => ReplicaAsync(
+        replica, change => change.Snapshot.HealthStatus == HealthStatus.Healthy && change.Snapshot.State?.Text == KnownResourceStates.Running);
+
+    public Task ReplicaStateAsync(ResourceEvent replica, string state) => ReplicaAsync(replica, change => change.Snapshot.State?.Text == state);
+
+    private Task<ResourceEvent> ReplicaAsync(ResourceEvent replica, Func<ResourceEvent, bool> condition) => Notifications
+        .WaitForResourceAsync(replica.Resource.Name, change => change.ResourceId == replica.ResourceId && condition(change), Cancellation)
+        .WaitAsync(Deadline, Cancellation);
 
     public ResourceEvent Current(string name) =>
         Notifications.TryGetCurrentState(name, out var state) ? state : throw new InvalidOperationException($"{name} has no state.");

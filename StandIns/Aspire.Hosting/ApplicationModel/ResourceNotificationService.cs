@@ -138,16 +138,10 @@ public class ResourceNotificationService : IDisposable
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(resourceName);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
-        await foreach (var change in WatchAsync(linked.Token).ConfigureAwait(false))
-        {
-            if (IsNamed(change, resourceName) && predicate(change))
-            {
-                return change;
-            }
-        }
-
-        throw new OperationCanceledException($"The application stopped before resource '{resourceName}' met the condition.");
+        return await WaitForChangeAsync(
+            resourceName,
+            change => string.Equals(change.Resource.Name, resourceName, StringComparison.OrdinalIgnoreCase) && predicate(change),
+            cancellationToken).ConfigureAwait(false);
     }
 
     public Task<ResourceEvent> WaitForResourceHealthyAsync(string resourceName, CancellationToken cancellationToken = default) =>
@@ -194,9 +188,19 @@ public class ResourceNotificationService : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private static bool IsNamed(ResourceEvent change, string name) =>
-        string.Equals(change.Resource.Name, name, StringComparison.OrdinalIgnoreCase)
-            || string.Equals(change.ResourceId, name, StringComparison.OrdinalIgnoreCase);
+    private async Task<ResourceEvent> WaitForChangeAsync(string what, Func<ResourceEvent, bool> predicate, CancellationToken cancellationToken)
+    {
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
+        await foreach (var change in WatchAsync(linked.Token).ConfigureAwait(false))
+        {
+            if (predicate(change))
+            {
+                return change;
+            }
+        }
+
+        throw new OperationCanceledException($"The application stopped before resource '{what}' met the condition.");
+    }
 
     private static bool IsHealthyAndReady(ResourceEvent change) =>
         change.Snapshot.HealthStatus == Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy && change.Snapshot.Ready is not null;
@@ -228,9 +232,10 @@ public class ResourceNotificationService : IDisposable
                     "Waiting for resource '{Dependency}' to {Goal} ...", id, GoalOf(wait.WaitType));
             }
 
-            var change = await WaitForResourceAsync(
+            var change = await WaitForChangeAsync(
                 id,
-                candidate => IsSatisfied(candidate, wait) || IsHopeless(candidate, wait, behavior),
+                candidate => string.Equals(candidate.ResourceId, id, StringComparison.OrdinalIgnoreCase)
+                    && (IsSatisfied(candidate, wait) || IsHopeless(candidate, wait, behavior)),
                 cancellationToken).ConfigureAwait(false);
             if (!IsSatisfied(change, wait))
             {
