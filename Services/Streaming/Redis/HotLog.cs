@@ -17,6 +17,8 @@ public sealed class HotLog
     /// <summary>How often one call follows a changing partition epoch before it gives up.</summary>
     private const int MaxFenceSteps = 6;
 
+    private static readonly TimeSpan LookupFailureLogInterval = TimeSpan.FromSeconds(10);
+
     /// <summary>Streams whose keys are kept; about 700 bytes each.</summary>
     private const int MaxCachedStreams = 10_000;
 
@@ -29,6 +31,8 @@ public sealed class HotLog
     private readonly long[] _archiveBytes = new long[StreamName.PartitionCount];
     private readonly ConcurrentDictionary<string, RedisKey[]> _keys = new(StringComparer.Ordinal);
     private int _keysAdded;
+    private long _lookupFailures;
+    private long _lookupFailureLogged;
 
     /// <summary>Creates the log.</summary>
     /// <param name="redis">The connection.</param>
@@ -312,7 +316,16 @@ public sealed class HotLog
         }
         catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            HotLogEvents.ArchiveLookupFailed(_logger, stream, exception);
+            // While the archive is away every new stream comes here; the log says so now and then.
+            var failures = Interlocked.Increment(ref _lookupFailures);
+            var now = _time.GetTimestamp();
+            var last = Volatile.Read(ref _lookupFailureLogged);
+            if ((last == 0 || _time.GetElapsedTime(last, now) > LookupFailureLogInterval)
+                && Interlocked.CompareExchange(ref _lookupFailureLogged, now, last) == last)
+            {
+                HotLogEvents.ArchiveLookupFailed(_logger, stream, exception.GetType().Name, exception.Message, failures);
+            }
+
             return null;
         }
     }

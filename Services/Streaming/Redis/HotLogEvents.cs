@@ -9,6 +9,6 @@ internal static partial class HotLogEvents
     public static partial void EpochRaised(ILogger logger, int partition, string previous, long epoch);
 
     [LoggerMessage(EventId = 4001, EventName = "ArchiveLookupFailed", Level = LogLevel.Warning,
-        Message = "The archive could not be asked about stream {Stream}; its append goes on with partial idempotency")]
-    public static partial void ArchiveLookupFailed(ILogger logger, string stream, Exception exception);
+        Message = "The archive could not be asked about stream {Stream} ({Failure}: {Reason}; {Failures} such look-ups so far); its append goes on with partial idempotency")]
+    public static partial void ArchiveLookupFailed(ILogger logger, string stream, string failure, string reason, long failures);
 }
