@@ -35,6 +35,8 @@ internal static class StreamApiServices
         }
 
         builder.Services.AddSingleton<RedisGate>();
+        builder.Services.AddSingleton<ArchiveGate>();
+        builder.Services.AddSingleton<StoreRetry>();
         builder.Services.AddSingleton(services => new WindowBudget(services.GetRequiredService<IOptions<DeliveryOptions>>().Value.TotalWindowBytes));
         builder.Services.AddSingleton<StreamApiMetrics>();
         builder.Services.AddSingleton<TierReader>();

@@ -22,6 +22,7 @@ internal sealed class Subscriber(
     StartResolver starts,
     ConnectionRegistry registry,
     RedisGate gate,
+    StoreRetry retry,
     DrainState drain,
     TimeProvider time,
     ILogger<Subscriber> logger)
@@ -140,13 +141,15 @@ internal sealed class Subscriber(
                     feed.Expect();
                 }
 
-                return start;
+                // The log may have lost what this feed still has; then the feed knows better what is beyond the end.
+                return isKnown ? new ResolvedStart(from.Position, null, start.Tail) : start;
             }
-            catch (Exception) when (!cancellationToken.IsCancellationRequested)
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
                 if (!isKnown)
                 {
-                    await gate.WaitAsync(failures, cancellationToken);
+                    await retry.WaitAsync(exception, failures, cancellationToken);
+                    cancellationToken.ThrowIfCancellationRequested();
                 }
             }
         }

@@ -10,6 +10,7 @@ internal sealed class FeedServices(
     HotLogReader log,
     TierReader tiers,
     RedisGate gate,
+    StoreRetry retry,
     WindowBudget budget,
     StreamApiMetrics metrics,
     IOptions<DeliveryOptions> options,
@@ -23,6 +24,8 @@ internal sealed class FeedServices(
     public TierReader Tiers => tiers;
 
     public RedisGate Gate => gate;
+
+    public StoreRetry Retry => retry;
 
     public WindowBudget Budget => budget;
 

@@ -5,7 +5,7 @@ using AspireStreaming.Streaming.Contracts;
 namespace AspireStreaming.StreamApi.Delivery;
 
 /// <summary>The archive in PostgreSQL, each question bounded in time.</summary>
-internal sealed class PostgresArchive(ArchiveReader reader, TimeProvider time) : IArchiveTier
+internal sealed class PostgresArchive(ArchiveReader reader, ArchiveGate gate, TimeProvider time) : IArchiveTier
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
@@ -43,7 +43,9 @@ internal sealed class PostgresArchive(ArchiveReader reader, TimeProvider time) :
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
         {
-            return await question(limited.Token);
+            var answer = await question(limited.Token);
+            gate.Succeeded();
+            return answer;
         }
         catch (Exception exception) when (
             exception is DbException or TimeoutException or IOException or OperationCanceledException && !cancellationToken.IsCancellationRequested)

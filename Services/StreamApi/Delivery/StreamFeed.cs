@@ -525,7 +525,7 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
                     _requested |= work;
                 }
 
-                await _services.Gate.WaitAsync(failures++, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await _services.Retry.WaitAsync(exception, failures++, stop);
             }
         }
     }
@@ -775,7 +775,7 @@ internal sealed class StreamFeed : IThreadPoolWorkItem, IAsyncDisposable
                     StreamApiLog.ReadFailed(_services.Logger, Stream, cursor, exception);
                 }
 
-                await _services.Gate.WaitAsync(failures, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await _services.Retry.WaitAsync(exception, failures, stop);
             }
         }
     }

@@ -45,7 +45,7 @@ internal sealed class TailChecker(
                         StreamApiLog.TailCheckFailed(logger, exception);
                     }
 
-                    await services.Gate.WaitAsync(failures++, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await services.Retry.WaitAsync(exception, failures++, stoppingToken);
                 }
             }
         }

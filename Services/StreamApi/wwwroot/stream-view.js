@@ -1,15 +1,21 @@
+import { elements, member, pretty } from './json-text.js';
 import { toneOf } from './stream-list.js';
 
 const maxRows = 500;
 const firstPage = 100;
 const maxTypes = 200;
+const unknownState = 'not there yet';
 const controls = ['stream.caught-up', 'stream.gap', 'stream.dropped', 'stream.epoch', 'stream.drain', 'stream.end'];
+const timeFormat = new Intl.DateTimeFormat(undefined, {
+  hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false,
+});
 const critical = new Set(['WORKFLOW_FAILED', 'AGENT_FAILED', 'ERROR_OCCURRED', 'TOOL_ERROR']);
 
 /** One stream, live: its newest events first, at most 500 rows. */
 export class StreamView {
   #events = document.getElementById('events');
   #state = document.getElementById('connection-state');
+  #streamState = document.getElementById('stream-state');
   #position = document.getElementById('position');
   #rate = document.getElementById('rate');
   #received = document.getElementById('received');
@@ -83,8 +89,8 @@ export class StreamView {
         return;
       }
 
-      for (const event of page.events.reverse()) {
-        this.#add(event, event.position);
+      for (const text of page.events.reverse()) {
+        this.#add(text, false);
       }
 
       this.#oldest = page.caughtUp ? null : page.next;
@@ -103,13 +109,13 @@ export class StreamView {
         return;
       }
 
-      for (const event of page.events) {
+      for (const text of page.events) {
         if (this.#events.childElementCount >= maxRows) {
           // Going back in time, the newest rows make room; the stream itself has them all.
           this.#events.firstElementChild.remove();
         }
 
-        this.#events.append(this.#createRow(event));
+        this.#events.append(this.#createRow(text, false));
       }
 
       this.#oldest = page.caughtUp ? null : page.next;
@@ -129,7 +135,8 @@ export class StreamView {
       throw new Error(`Older events are not available: ${response.status}`);
     }
 
-    return response.json();
+    const text = await response.text();
+    return { events: elements(member(text, 'events')), next: JSON.parse(member(text, 'next')), caughtUp: member(text, 'caughtUp') === 'true' };
   }
 
   #connect() {
@@ -138,9 +145,7 @@ export class StreamView {
     const source = new EventSource(`streams/${encodeURIComponent(this.#stream)}/events?named=false${after}`);
     this.#source = source;
     source.addEventListener('open', () => this.#showState('catching up', 'warn'));
-    source.addEventListener('message', message => {
-      this.#add(JSON.parse(message.data), message.lastEventId);
-    });
+    source.addEventListener('message', message => this.#add(message.data, true));
     for (const name of controls) {
       source.addEventListener(name, message => this.#control(name, JSON.parse(message.data)));
     }
@@ -176,22 +181,25 @@ export class StreamView {
   }
 
   async #showStreamState() {
-    const badge = document.getElementById('stream-state');
     const stream = this.#stream;
     let state = '';
     try {
-      const response = await fetch(`streams/${encodeURIComponent(stream)}`);
-      state = response.ok ? (await response.json()).state : response.status === 404 ? 'not there yet' : '';
+      // The listing answers 404 for a stream that is not there yet; a page does not.
+      const response = await fetch(`streams/${encodeURIComponent(stream)}/events?order=desc&limit=1`, { headers: { accept: 'application/json' } });
+      if (response.ok) {
+        const page = await response.json();
+        state = page.end ? stateAfter(page.end.type) : page.next === '0-0' ? unknownState : 'running';
+      }
     } catch {
       // The connection's own state says enough.
     }
 
     if (stream === this.#stream) {
-      badge.textContent = state;
-      badge.dataset.tone = toneOf(state);
+      this.#streamState.textContent = state;
+      this.#streamState.dataset.tone = toneOf(state);
     }
 
-    return ['completed', 'failed', 'cancelled', 'ended'].includes(state);
+    return state !== '' && state !== 'running' && state !== unknownState;
   }
 
   #control(name, data) {
@@ -216,11 +224,18 @@ export class StreamView {
     this.#push({ control: name, data });
   }
 
-  #add(event, position) {
-    this.#last = position;
+  #add(text, isLive) {
+    this.#last = JSON.parse(member(text, 'position'));
     this.#count++;
-    this.#recent.push(performance.now());
-    this.#push({ event });
+    if (isLive) {
+      this.#recent.push(performance.now());
+      if (this.#streamState.textContent === unknownState) {
+        this.#streamState.textContent = 'running';
+        this.#streamState.dataset.tone = toneOf('running');
+      }
+    }
+
+    this.#push({ text, isLive });
   }
 
   #push(item) {
@@ -247,7 +262,7 @@ export class StreamView {
 
     const rows = document.createDocumentFragment();
     for (const item of this.#queue) {
-      rows.prepend(item.event ? this.#createRow(item.event) : createControl(item.control, item.data));
+      rows.prepend(item.control ? createControl(item.control, item.data) : this.#createRow(item.text, item.isLive));
     }
 
     if (this.#skipped > 0) {
@@ -264,27 +279,29 @@ export class StreamView {
     document.getElementById('empty').hidden = this.#events.childElementCount > 0;
   }
 
-  #createRow(event) {
+  #createRow(text, isFresh) {
+    const event = JSON.parse(text);
     const row = document.createElement('li');
     row.dataset.testid = 'event-row';
     row.dataset.type = event.type;
-    row.className = critical.has(event.type) ? 'fresh critical' : 'fresh';
+    row.classList.toggle('critical', critical.has(event.type));
+    row.classList.toggle('fresh', isFresh);
     row.hidden = !this.#matches(event.type);
     const details = document.createElement('details');
     const summary = document.createElement('summary');
     const time = document.createElement('time');
     time.dateTime = event.recordedtime;
-    time.textContent = new Date(event.recordedtime).toLocaleTimeString(undefined, { hour12: false, fractionalSecondDigits: 3 });
-    const data = event.data === undefined ? event.data_base64 ?? '' : JSON.stringify(event.data);
+    time.textContent = timeFormat.format(new Date(event.recordedtime));
+    const data = member(text, 'data') ?? event.data_base64 ?? '';
     summary.append(time, span('seq', event.sequence), span('type', event.type), span('data', data.length > 300 ? `${data.slice(0, 300)}…` : data));
     details.append(summary);
     details.addEventListener('toggle', () => {
       // Pretty-printed on demand: most rows are never opened.
       if (details.open && !details.querySelector('pre')) {
-        const text = document.createElement('pre');
-        text.tabIndex = 0;
-        text.textContent = JSON.stringify(event, null, 2);
-        details.append(text);
+        const whole = document.createElement('pre');
+        whole.tabIndex = 0;
+        whole.textContent = pretty(text);
+        details.append(whole);
       }
     });
     row.append(details);
@@ -359,6 +376,10 @@ export class StreamView {
       this.#state.dataset.tone = tone;
     }
   }
+}
+
+function stateAfter(type) {
+  return { WORKFLOW_COMPLETED: 'completed', WORKFLOW_FAILED: 'failed', WORKFLOW_CANCELLED: 'cancelled' }[type] ?? 'ended';
 }
 
 function span(name, text) {

@@ -62,7 +62,7 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
             var services = shared.Host.Services;
             var options = Microsoft.Extensions.Options.Options.Create(new DeliveryOptions { WindowEvents = 16 + _random.Next(20), PreloadEvents = 8 });
             Feed = new StreamFeed(_stream, new FeedServices(
-                Get<StackExchange.Redis.IConnectionMultiplexer>(), Get<HotLogReader>(), Get<TierReader>(), Get<RedisGate>(), new WindowBudget(1 << 20),
+                Get<StackExchange.Redis.IConnectionMultiplexer>(), Get<HotLogReader>(), Get<TierReader>(), Get<RedisGate>(), Get<StoreRetry>(), new WindowBudget(1 << 20),
                 Get<StreamApiMetrics>(), options, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<StreamFeed>.Instance));
 
             T Get<T>()
