@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using AspireStreaming.StreamApi.Audit;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Listing;
 using AspireStreaming.StreamApi.Page;
@@ -28,6 +29,7 @@ public static class StreamApiApp
         app.MapDefaultEndpoints();
         app.MapGet("/streams/{stream}/events", ServeEventsAsync);
         app.MapStreams();
+        app.MapAudit();
         app.MapConnections();
         app.MapGrpcService<StreamsGrpcService>();
         app.MapGrpcService<HealthGrpcService>();

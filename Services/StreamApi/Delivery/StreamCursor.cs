@@ -65,7 +65,7 @@ internal sealed class StreamCursor(StreamFeed feed)
     }
 
     /// <summary>Begins a read of the slower tiers, which goes on until it succeeds.</summary>
-    public Task<TierRead> ReadTiersAsync() => feed.ReadTiersAsync(Position, TierSet.All);
+    public Task<TierRead> ReadTiersAsync() => feed.ReadTiersAsync(Position);
 
     /// <summary>Takes what such a read found.</summary>
     public void Accept(TierRead read)
