@@ -25,7 +25,7 @@ internal sealed class PublisherMetrics : IDisposable
     private readonly Histogram<double> _appendDuration;
     private readonly Histogram<long> _batchSize;
 
-    public PublisherMetrics(IMeterFactory meters, HotLog log, RedisCircuit circuit, IOptions<HotLogOptions> hotLog)
+    public PublisherMetrics(IMeterFactory meters, HotLog log, RedisCircuit circuit, InFlightBytes inFlight, IOptions<HotLogOptions> hotLog)
     {
         _meter = meters.Create(Name);
         _appended = _meter.CreateCounter<long>("publisher.events.appended", "{event}", "Events appended to the hot log.");
@@ -44,6 +44,7 @@ internal sealed class PublisherMetrics : IDisposable
         _meter.CreateObservableGauge("publisher.archive.backlog", () => log.ArchiveBacklogBytes, "By", "Bytes waiting for the archiver, as far as this replica has heard.");
         var limit = hotLog.Value.MaxArchiveBacklogBytes;
         _meter.CreateObservableGauge("publisher.archive.backlog_limit", () => limit, "By", "Bytes at which publishes are refused; 0 = no limit.");
+        _meter.CreateObservableGauge("publisher.requests.bytes", () => inFlight.Current, "By", "Bytes reserved for request bodies.");
         _meter.CreateObservableGauge("publisher.redis.circuit", () => (long)circuit.State, "{state}", "State of the circuit to Redis: 0 closed, 1 half-open, 2 open.");
     }
 

@@ -8,6 +8,8 @@ internal sealed class InFlightBytes(IOptions<PublisherOptions> options)
     private readonly long _limit = options.Value.MaxInFlightBytes;
     private long _bytes;
 
+    public long Current => Interlocked.Read(ref _bytes);
+
     /// <summary>Takes a share; whoever gets it gives it back with <see cref="Release"/>.</summary>
     public bool TryReserve(long bytes)
     {

@@ -21,8 +21,8 @@ internal sealed record NdjsonContext(EventReader Reader, EventAppender Appender,
 /// <param name="context">What uploads share.</param>
 /// <param name="stream">A valid stream name.</param>
 /// <param name="expected">
-/// Where the stream must stand at the first chunk. Later chunks are not held to it, so that an upload that broke off can be repeated
-/// whole: its known part passes, and the rest is appended.
+/// Where the stream must stand when the first event is appended, which then goes alone. If that event is known already, this is the
+/// repetition of an upload that broke off: what is known passes, and the rest is appended.
 /// </param>
 /// <param name="idempotencyKey">The request's key, which can stand for no line's id.</param>
 internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamPosition? expected, string? idempotencyKey)
@@ -77,18 +77,28 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
             }
 
             var buffer = read.Buffer;
-            while (TryTakeLine(ref buffer, read.IsCompleted, out var line))
+            Problem? problem = null;
+            long rest;
+            try
             {
-                _line++;
-                if (await TakeAsync(line, requestAborted) is { } problem)
+                while (problem is null && TryTakeLine(ref buffer, read.IsCompleted, out var line))
                 {
-                    body.AdvanceTo(read.Buffer.End);
-                    return problem;
+                    _line++;
+                    problem = await TakeAsync(line, requestAborted);
                 }
             }
+            finally
+            {
+                // Whatever happens: a read that is not finished would cost the connection.
+                rest = buffer.Length;
+                body.AdvanceTo(buffer.Start, read.Buffer.End);
+            }
 
-            var rest = buffer.Length;
-            body.AdvanceTo(buffer.Start, buffer.End);
+            if (problem is not null)
+            {
+                return problem;
+            }
+
             if (rest > _options.MaxEventBytes + 1L)
             {
                 _line++;
@@ -142,7 +152,7 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
             return await FlushAsync(cancellationToken) ?? Problem.From(fault);
         }
 
-        return _chunk.Events.Count >= _options.NdjsonChunkEvents || _chunk.Bytes >= _options.NdjsonChunkBytes || _chunk.IsEnded
+        return _chunk.Events.Count >= (_expected is null ? _options.NdjsonChunkEvents : 1) || _chunk.Bytes >= _options.NdjsonChunkBytes || _chunk.IsEnded
             ? await FlushAsync(cancellationToken)
             : null;
     }

@@ -122,7 +122,8 @@ internal sealed class PublishHandler(
 
     private async Task<Problem?> AppendAsync(string stream, PublishQuery query, ContentForm form, string? idempotencyKey, HttpContext context)
     {
-        LimitBody(context, _options.MaxBatchBytes);
+        // The server counts the framing of a chunked body too; ours is the exact limit.
+        LimitBody(context, _options.MaxBatchBytes * 2L);
         var batch = new EventBatch(idempotencyKey);
         if (await ReadAsync(context, form, batch) is { } fault)
         {
@@ -177,7 +178,7 @@ internal sealed class PublishHandler(
     private async ValueTask<EventFault?> ReadAsync(HttpContext context, ContentForm form, EventBatch batch)
     {
         var request = context.Request;
-        using var body = await RequestBody.ReadAsync(request, context.RequestAborted);
+        using var body = await RequestBody.ReadAsync(request, _options.MaxBatchBytes, context.RequestAborted);
         return form switch
         {
             ContentForm.Binary => binary.Read(request.Headers, request.ContentType, body.Memory.Span, batch),

@@ -22,13 +22,13 @@ internal struct RequestBody : IDisposable
 
     public ReadOnlyMemory<byte> Memory { get; }
 
-    /// <summary>Reads up to the request's end; the server itself ends a body that is larger than its limit.</summary>
-    /// <exception cref="BadHttpRequestException">The body is too large or broken off.</exception>
-    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    /// <summary>Reads up to the request's end.</summary>
+    /// <exception cref="BadHttpRequestException">The body is too large (413) or broken off.</exception>
+    public static async ValueTask<RequestBody> ReadAsync(HttpRequest request, int maxBytes, CancellationToken cancellationToken)
     {
         var reader = request.BodyReader;
         var result = await reader.ReadAsync(cancellationToken);
-        if (result.IsCompleted && result.Buffer.IsSingleSegment)
+        if (result.IsCompleted && result.Buffer.IsSingleSegment && result.Buffer.Length <= maxBytes)
         {
             return new RequestBody(result.Buffer.First, reader, result.Buffer.End, null);
         }
@@ -39,7 +39,14 @@ internal struct RequestBody : IDisposable
             var count = 0;
             while (true)
             {
-                var needed = count + checked((int)result.Buffer.Length);
+                if (count + result.Buffer.Length > maxBytes)
+                {
+                    // A read that is not finished would keep the server from draining the rest, and cost the connection.
+                    reader.AdvanceTo(result.Buffer.End);
+                    throw new BadHttpRequestException("The body is too large.", StatusCodes.Status413PayloadTooLarge);
+                }
+
+                var needed = count + (int)result.Buffer.Length;
                 if (needed > rented.Length)
                 {
                     var larger = ArrayPool<byte>.Shared.Rent(Math.Max(needed, rented.Length * 2));
