@@ -11,7 +11,7 @@ public static class ArchiveServices
 {
     /// <summary>
     /// Adds the data source of <see cref="ResourceNames.ArchiveDatabase"/>, <see cref="ArchiveReader"/> (also as
-    /// <see cref="IArchiveLookup"/>) and <see cref="ArchiveSchema"/>. Starts nothing and connects to nothing.
+    /// <see cref="IArchiveLookup"/>), <see cref="ArchiveSchema"/> and <see cref="ArchiveAudit"/>. Starts nothing and connects to nothing.
     /// </summary>
     public static void AddArchive(this IHostApplicationBuilder builder)
     {
@@ -21,5 +21,6 @@ public static class ArchiveServices
         builder.Services.TryAddSingleton<ArchiveReader>();
         builder.Services.TryAddSingleton<IArchiveLookup>(services => services.GetRequiredService<ArchiveReader>());
         builder.Services.TryAddSingleton<ArchiveSchema>();
+        builder.Services.TryAddSingleton<ArchiveAudit>();
     }
 }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Net;
+using AspireStreaming.Cli.Audit;
 using AspireStreaming.Cli.Client;
 using AspireStreaming.Cli.Publish;
 using AspireStreaming.Cli.Tail;
@@ -17,6 +18,7 @@ internal static class CliApp
         aspirestream publish recording.jsonl
         aspirestream tail recording
         aspirestream verify recording --file recording.jsonl
+        aspirestream audit
         """;
 
     public static async Task<int> RunAsync(string[] args, CliHost host, CancellationToken cancellationToken)
@@ -63,6 +65,7 @@ internal static class CliApp
             PublishCommand.Create(host),
             TailCommand.Create(host),
             VerifyCommand.Create(host),
+            AuditCommand.Create(host),
         };
         foreach (var option in root.Options)
         {
