@@ -44,7 +44,10 @@ public sealed class DeliveryOptions
     [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often the tails of followed streams are compared with the hot log, so that a lost wake is noticed. 50 ms to 1 minute, default 3 s.</summary>
+    /// <summary>
+    /// How often the tails of followed streams are compared with the hot log, so that a lost wake is noticed. 50 ms to 1 minute,
+    /// default 3 s.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "00:01:00")]
     public TimeSpan TailCheckInterval { get; set; } = TimeSpan.FromSeconds(3);
 

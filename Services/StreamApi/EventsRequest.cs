@@ -112,7 +112,8 @@ internal static class EventsRequest
 
         var wait = 0d;
         if (Single(request, "wait") is { } waitText
-            && !(double.TryParse(waitText, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out wait) && wait is >= 0 and <= MaxWaitSeconds))
+            && !(double.TryParse(waitText, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out wait)
+                && wait is >= 0 and <= MaxWaitSeconds))
         {
             return Problems.InvalidParameter("wait", $"It is a number of seconds from 0 to {MaxWaitSeconds}.");
         }

@@ -22,13 +22,15 @@ internal static partial class StreamApiLog
     [LoggerMessage(2010, LogLevel.Debug, "Connection {Connection} reads stream {Stream} from {Position}", EventName = "ConnectionOpened")]
     public static partial void ConnectionOpened(ILogger logger, string connection, string stream, StreamPosition position);
 
-    [LoggerMessage(2011, LogLevel.Debug, "Connection {Connection} to stream {Stream} is over at {Position}: {Reason}", EventName = "ConnectionClosed")]
+    [LoggerMessage(
+        2011, LogLevel.Debug, "Connection {Connection} to stream {Stream} is over at {Position}: {Reason}", EventName = "ConnectionClosed")]
     public static partial void ConnectionClosed(ILogger logger, string connection, string stream, StreamPosition position, string reason);
 
     [LoggerMessage(2012, LogLevel.Information, "Draining {Connections} connections: {Reason}", EventName = "Draining")]
     public static partial void Draining(ILogger logger, int connections, string reason);
 
-    [LoggerMessage(2013, LogLevel.Warning, "The end of connection {Connection} was forced: a write made no progress for {Timeout}", EventName = "WriteTimedOut")]
+    [LoggerMessage(
+        2013, LogLevel.Warning, "Cut connection {Connection}: a write made no progress for {Timeout}", EventName = "WriteTimedOut")]
     public static partial void WriteTimedOut(ILogger logger, string connection, TimeSpan timeout);
 
     [LoggerMessage(2014, LogLevel.Error, "Connection {Connection} to stream {Stream} failed", EventName = "ConnectionFailed")]

@@ -27,7 +27,10 @@ internal sealed class StreamApiMetrics
         Refused = _meter.CreateCounter<long>("aspirestreaming.stream.connections.refused", "{connection}", "Connections refused for lack of room");
         DeliveryLag = _meter.CreateHistogram(
             "aspirestreaming.stream.delivery.lag", "s", "From an event's record in the hot log to its write, per live flush",
-            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] });
+            advice: new InstrumentAdvice<double>
+            {
+                HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+            });
     }
 
     public Counter<long> Wakes { get; }
@@ -69,7 +72,11 @@ internal sealed class StreamApiMetrics
     }
 
     /// <summary>Adds gauges that are read when somebody looks.</summary>
-    public void Observe(Func<IEnumerable<Measurement<int>>> connections, Func<IEnumerable<Measurement<int>>> cursors, Func<int> feeds, Func<long> windowBytes)
+    public void Observe(
+        Func<IEnumerable<Measurement<int>>> connections,
+        Func<IEnumerable<Measurement<int>>> cursors,
+        Func<int> feeds,
+        Func<long> windowBytes)
     {
         _meter.CreateObservableGauge("aspirestreaming.stream.connections", connections, "{connection}", "Connections open, by transport");
         _meter.CreateObservableGauge("aspirestreaming.stream.cursors", cursors, "{cursor}", "Cursors, by the tier that they read");

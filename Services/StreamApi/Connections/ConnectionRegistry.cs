@@ -13,6 +13,9 @@ internal sealed class ConnectionRegistry(
 {
     private readonly ConcurrentDictionary<string, LiveConnection> _connections = new(StringComparer.Ordinal);
     private readonly DeliveryOptions _options = options.Value;
+    private readonly long _heartbeat = (long)options.Value.Heartbeat.TotalMilliseconds;
+    private readonly long _positionInterval = (long)options.Value.PositionInterval.TotalMilliseconds;
+    private readonly long _writeTimeout = (long)options.Value.WriteTimeout.TotalMilliseconds;
     private int _count;
     private long _now = Milliseconds(time);
 
@@ -73,7 +76,7 @@ internal sealed class ConnectionRegistry(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await using var draining = drain.Draining.UnsafeRegister(static state => ((ConnectionRegistry)state!).DrainAll(), this);
-        var shortest = Math.Min(Math.Min(_options.Heartbeat.TotalMilliseconds, _options.PositionInterval.TotalMilliseconds), _options.WriteTimeout.TotalMilliseconds);
+        var shortest = Math.Min(Math.Min(_heartbeat, _positionInterval), _writeTimeout);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Math.Clamp(shortest / 8, 10, 500)), time);
         try
         {
@@ -97,9 +100,7 @@ internal sealed class ConnectionRegistry(
         Volatile.Write(ref _now, now);
         foreach (var (_, connection) in _connections)
         {
-            var alive = connection.OnTick(
-                now, (long)_options.Heartbeat.TotalMilliseconds, (long)_options.PositionInterval.TotalMilliseconds, (long)_options.WriteTimeout.TotalMilliseconds);
-            if (!alive)
+            if (!connection.OnTick(now, _heartbeat, _positionInterval, _writeTimeout))
             {
                 StreamApiLog.WriteTimedOut(logger, connection.Id, _options.WriteTimeout);
                 connection.Abort();

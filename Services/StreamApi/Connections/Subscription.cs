@@ -44,7 +44,12 @@ internal abstract class Subscription : LiveConnection
         StreamFeed feed,
         Task<ResolvedStart> resolving,
         SubscriptionServices services)
-        : base(transport, request.Stream, context.Connection.RemoteIpAddress?.ToString(), context.Request.Headers.UserAgent, services.Time.GetUtcNow())
+        : base(
+            transport,
+            request.Stream,
+            context.Connection.RemoteIpAddress?.ToString(),
+            context.Request.Headers.UserAgent,
+            services.Time.GetUtcNow())
     {
         _request = request;
         _feed = feed;

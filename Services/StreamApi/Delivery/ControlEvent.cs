@@ -18,11 +18,13 @@ internal readonly record struct ControlEvent(string Name, string Json)
 
     public static ControlEvent Of(string stream, Gap gap) => new(
         "stream.gap",
-        Format($"{{\"stream\":\"{stream}\",\"from\":\"{gap.From}\",\"to\":\"{gap.To}\",\"missed\":{Number(gap.Missed)},\"reason\":\"{gap.Reason}\"}}"));
+        Format($"{{\"stream\":\"{stream}\",\"from\":\"{gap.From}\",\"to\":\"{gap.To}\",")
+            + Format($"\"missed\":{Number(gap.Missed)},\"reason\":\"{gap.Reason}\"}}"));
 
     public static ControlEvent Of(string stream, EpochBorder border) => new(
         "stream.epoch",
-        Format($"{{\"stream\":\"{stream}\",\"previous\":\"{border.Previous}\",\"current\":\"{border.Current}\",\"missed\":{Number(border.Missed)}}}"));
+        Format($"{{\"stream\":\"{stream}\",\"previous\":\"{border.Previous}\",\"current\":\"{border.Current}\",")
+            + Format($"\"missed\":{Number(border.Missed)}}}"));
 
     public static ControlEvent Of(string stream, StreamEnd end) => new(
         "stream.end", Format($"{{\"stream\":\"{stream}\",\"type\":\"{JsonEncodedText.Encode(end.Type)}\",\"position\":\"{end.Position}\"}}"));

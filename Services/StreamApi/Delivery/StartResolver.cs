@@ -43,7 +43,8 @@ internal readonly record struct StartFrom(StartKind Kind, StreamPosition Positio
                 }
 
                 // A plus sign in a query is a space unless the client encoded it.
-                if (Rfc3339.TryParse(text, out var time) || (text.Length > 6 && text[^6] == ' ' && Rfc3339.TryParse($"{text[..^6]}+{text[^5..]}", out time)))
+                if (Rfc3339.TryParse(text, out var time)
+                    || (text.Length > 6 && text[^6] == ' ' && Rfc3339.TryParse($"{text[..^6]}+{text[^5..]}", out time)))
                 {
                     from = new StartFrom(StartKind.Time, Time: time);
                     return true;

@@ -302,7 +302,9 @@ internal sealed class StreamFeed : IAsyncDisposable
         return [.. newest];
     }
 
-    /// <summary>The log seems to be ahead. The wake may be on its way; if it does not come, it is lost, and perhaps the subscription with it.</summary>
+    /// <summary>
+    /// The log seems to be ahead. The wake may be on its way; if it does not come, it is lost, and perhaps the subscription with it.
+    /// </summary>
     private async Task ConfirmTailAsync(CancellationToken cancellationToken)
     {
         var last = Tail.Last;

@@ -85,7 +85,7 @@ internal sealed class TailChecker(
     {
         foreach (var partitions in feeds.Snapshot().GroupBy(feed => feed.Partition).Chunk(ConcurrentChecks))
         {
-            await Task.WhenAll(partitions.Select(feedsOfPartition => CheckAsync(feedsOfPartition.Key, [.. feedsOfPartition], all, cancellationToken)));
+            await Task.WhenAll(partitions.Select(followed => CheckAsync(followed.Key, [.. followed], all, cancellationToken)));
         }
 
         metrics.TailChecks.Add(1);

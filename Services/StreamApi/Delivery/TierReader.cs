@@ -183,7 +183,8 @@ internal sealed class TierReader : IDisposable
                 // The watermark first: once it has passed the marker of the raise, the read after it sees everything.
                 var raised = await _log.ReadArchiveLogEndAsync(partition, cancellationToken);
                 var watermark = await _archive.ReadWatermarkAsync(partition, cancellationToken);
-                var between = (await _archive.ReadAfterAsync(stream, cursor, MaxBatch, cancellationToken)).TakeWhile(item => item.Position < border).ToArray();
+                var after = await _archive.ReadAfterAsync(stream, cursor, MaxBatch, cancellationToken);
+                var between = after.TakeWhile(item => item.Position < border).ToArray();
                 var verified = watermark.Epoch >= raised.Epoch;
                 if (between.Length > 0 || verified || _time.GetElapsedTime(start) >= _borderPatience)
                 {

@@ -160,7 +160,9 @@ internal sealed class StreamListing(
     {
         var database = redis.GetDatabase();
         var found = new List<Cursor>();
-        (DateTimeOffset UpdatedAt, string Name)? position = after is { } cursor ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At).AddTicks(9_999), "") : null;
+        (DateTimeOffset UpdatedAt, string Name)? position = after is { } cursor
+            ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At).AddTicks(TimeSpan.TicksPerMillisecond - 1), "")
+            : null;
         while (found.Count < take)
         {
             IReadOnlyList<ColdStream> page;

@@ -75,7 +75,7 @@ internal sealed class PageReader(TierReader tiers, StartResolver starts, FeedReg
         var bytes = 0L;
         while (true)
         {
-            var wanted = Math.Min(request.Types is null ? request.Limit - events.Count : 256, TierReader.BatchSize(scanned == 0 ? 0 : bytes / scanned));
+            var wanted = Wanted(request, events.Count, scanned, bytes);
             var read = await tiers.ReadAsync(request.Stream, cursor, request.Tiers, null, wanted, cancellationToken);
             if (read.Before is { } before)
             {
@@ -131,7 +131,7 @@ internal sealed class PageReader(TierReader tiers, StartResolver starts, FeedReg
         var bytes = 0L;
         while (true)
         {
-            var wanted = Math.Min(request.Types is null ? request.Limit - events.Count : 256, TierReader.BatchSize(scanned == 0 ? 0 : bytes / scanned));
+            var wanted = Wanted(request, events.Count, scanned, bytes);
             var read = await tiers.ReadBeforeAsync(request.Stream, before, request.Tiers, wanted, cancellationToken);
             foreach (var item in read)
             {
@@ -157,4 +157,9 @@ internal sealed class PageReader(TierReader tiers, StartResolver starts, FeedReg
         }
     }
 
+    private static int Wanted(PageRequest request, int found, int scanned, long bytes)
+    {
+        var fitting = TierReader.BatchSize(scanned == 0 ? 0 : bytes / scanned);
+        return request.Types is null ? Math.Min(request.Limit - found, fitting) : fitting;
+    }
 }

@@ -10,7 +10,8 @@ namespace AspireStreaming.StreamApi.Rpc;
 internal static class GrpcEvents
 {
     /// <summary>The event as an item of a subscription.</summary>
-    public static V1.Delivery ToDelivery(EncodedEvent item) => (V1.Delivery)item.GetOrAddForm(static self => new V1.Delivery { Event = Parse(self.Json.Span) });
+    public static V1.Delivery ToDelivery(EncodedEvent item) =>
+        (V1.Delivery)item.GetOrAddForm(static self => new V1.Delivery { Event = Parse(self.Json.Span) });
 
     /// <summary>The event.</summary>
     public static Event ToEvent(EncodedEvent item) => ToDelivery(item).Event;

@@ -31,7 +31,8 @@ internal sealed class HealthGrpcService(DrainState drain) : Health.HealthBase
     {
         var known = Services.Contains(request.Service);
         await responseStream.WriteAsync(
-            known ? Current() : new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.ServiceUnknown }, context.CancellationToken);
+            known ? Current() : new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.ServiceUnknown },
+            context.CancellationToken);
         var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = drain.Draining.Register(() => drained.TrySetResult());
         await drained.Task.WaitAsync(context.CancellationToken);

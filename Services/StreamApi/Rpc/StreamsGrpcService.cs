@@ -91,7 +91,8 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
 
         if (request.Lag is < 0 or > SubscriptionRequest.MaxLag)
         {
-            throw GrpcProblems.InvalidParameter("lag", $"It is a number from 1 to {SubscriptionRequest.MaxLag}, or 0 for {SubscriptionRequest.DefaultLag}.");
+            throw GrpcProblems.InvalidParameter(
+                "lag", $"It is a number from 1 to {SubscriptionRequest.MaxLag}, or 0 for {SubscriptionRequest.DefaultLag}.");
         }
 
         var lag = request.Lag == 0 ? SubscriptionRequest.DefaultLag : request.Lag;
@@ -133,7 +134,9 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
     private static StartFrom From(string text)
     {
         var from = default(StartFrom);
-        return text.Length == 0 || StartFrom.TryParse(text, out from) ? from : throw GrpcProblems.InvalidParameter("from", $"It is {StartFrom.Rule}.");
+        return text.Length == 0 || StartFrom.TryParse(text, out from)
+            ? from
+            : throw GrpcProblems.InvalidParameter("from", $"It is {StartFrom.Rule}.");
     }
 
     private static TypeFilter? Types(RepeatedField<string> types)

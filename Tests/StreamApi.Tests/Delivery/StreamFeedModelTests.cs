@@ -3,6 +3,9 @@ using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.TestSupport;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
 
 namespace AspireStreaming.StreamApi.Tests.Delivery;
 
@@ -60,10 +63,18 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
 
             // Small windows, so that readers leave them often.
             var services = shared.Host.Services;
-            var options = Microsoft.Extensions.Options.Options.Create(new DeliveryOptions { WindowEvents = 16 + _random.Next(20), PreloadEvents = 8 });
+            var options = Options.Create(new DeliveryOptions { WindowEvents = 16 + _random.Next(20), PreloadEvents = 8 });
             Feed = new StreamFeed(_stream, new FeedServices(
-                Get<StackExchange.Redis.IConnectionMultiplexer>(), Get<HotLogReader>(), Get<TierReader>(), Get<RedisGate>(), Get<StoreRetry>(), new WindowBudget(1 << 20),
-                Get<StreamApiMetrics>(), options, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<StreamFeed>.Instance));
+                Get<IConnectionMultiplexer>(),
+                Get<HotLogReader>(),
+                Get<TierReader>(),
+                Get<RedisGate>(),
+                Get<StoreRetry>(),
+                new WindowBudget(1 << 20),
+                Get<StreamApiMetrics>(),
+                options,
+                TimeProvider.System,
+                NullLogger<StreamFeed>.Instance));
 
             T Get<T>()
                 where T : notnull => (T)services.GetService(typeof(T))!;
@@ -141,7 +152,8 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
                     Assert.True(
                         reader.Gaps.Any(gap => gap.From < missing && missing <= gap.To)
                             || reader.Borders.Any(border => border.Missed is null && border.Previous < missing && missing < border.Current),
-                        $"{missing} is missing from {reader.Start} on without a word; told were {string.Join(", ", reader.Gaps)}; {string.Join(", ", reader.Borders)}");
+                        $"{missing} is missing from {reader.Start} on without a word; told were "
+                                + $"{string.Join(", ", reader.Gaps)}; {string.Join(", ", reader.Borders)}");
                 }
 
                 Assert.All(reader.Gaps, gap => Assert.DoesNotContain(delivered, position => gap.From < position && position <= gap.To));

@@ -200,7 +200,8 @@ public sealed class PageTests(SharedHost shared)
         using var unknown = await shared.Host.Client.GetAsync($"/streams/{_stream}x", TestContext.Current.CancellationToken);
 
         Assert.Equal(
-            $"{{\"name\":\"{_stream}\",\"first\":\"{appended.First}\",\"last\":\"{appended.Last}\",\"count\":3,\"archivedTo\":null,\"subscribers\":0,\"state\":\"running\"}}",
+            $"{{\"name\":\"{_stream}\",\"first\":\"{appended.First}\",\"last\":\"{appended.Last}\",\"count\":3,"
+            + "\"archivedTo\":null,\"subscribers\":0,\"state\":\"running\"}",
             info.GetRawText());
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
     }

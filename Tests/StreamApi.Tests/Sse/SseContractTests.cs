@@ -138,8 +138,9 @@ public sealed class SseContractTests(SharedHost shared)
         var time = Rfc3339.Format(stored[3].RecordedAt);
 
         await using var client = await shared.Host.OpenAsync($"/streams/{_stream}/events?from={time}");
-        await using var offset = await shared.Host.OpenAsync(
-            $"/streams/{_stream}/events?from={DateTimeOffset.FromUnixTimeMilliseconds(stored[3].RecordedAt).ToOffset(TimeSpan.FromHours(2)).ToString("yyyy-MM-dd'T'HH:mm:ss.fffzzz", CultureInfo.InvariantCulture)}");
+        var elsewhere = DateTimeOffset.FromUnixTimeMilliseconds(stored[3].RecordedAt).ToOffset(TimeSpan.FromHours(2))
+            .ToString("yyyy-MM-dd'T'HH:mm:ss.fffzzz", CultureInfo.InvariantCulture);
+        await using var offset = await shared.Host.OpenAsync($"/streams/{_stream}/events?from={elsewhere}");
         await using var future = await shared.Host.OpenAsync($"/streams/{_stream}/events?from=2999-01-01T00:00:00Z");
 
         Assert.Equal(4, (await client.ReadEventAsync()).Number);
