@@ -32,7 +32,7 @@ builder.AddProject<Projects.EventArchiver>("event-archiver")
     .WithHttpHealthCheck("/health", endpointName: "http");
 
 // It serves readers without the Publisher API, so it does not wait for it.
-builder.AddProject<Projects.StreamApi>("stream-api")
+var streamApi = builder.AddProject<Projects.StreamApi>("stream-api")
     .WithReplicas(streamApiReplicas)
     .WithReference(redis).WaitFor(redis)
     .WithReference(events).WaitFor(events)
@@ -40,5 +40,8 @@ builder.AddProject<Projects.StreamApi>("stream-api")
     .WithEnvironment(NoSpinning, "0")
     .WithHttpHealthCheck("/health", endpointName: "http")
     .WithExternalHttpEndpoints();
+
+// The page that the Stream API serves publishes from the browser: the Publisher API must know that origin.
+publisherApi.WithReference(streamApi);
 
 builder.Build().Run();

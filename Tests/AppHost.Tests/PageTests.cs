@@ -68,7 +68,7 @@ public sealed class PageTests(SystemFixture system) : IAsyncLifetime
         var page = await _browser!.NewPageAsync();
         await page.GotoAsync(system.App.GetEndpoint("stream-api", "http").ToString());
 
-        var link = page.GetByTestId("stream-list").GetByText(_stream);
+        var link = page.GetByTestId("stream-list").GetByTestId("stream-link").Filter(new() { HasText = _stream });
         await Assertions.Expect(link).ToBeVisibleAsync();
         await link.FocusAsync();
         await page.Keyboard.PressAsync("Enter");
