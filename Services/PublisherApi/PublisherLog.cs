@@ -17,6 +17,7 @@ internal static partial class PublisherLog
         Message = "An upload to stream {Stream} ended at line {Line} with {Accepted} events accepted: {Reason}")]
     public static partial void UploadEnded(ILogger logger, string stream, long line, long accepted, string reason);
 
-    [LoggerMessage(EventId = 1014, EventName = "ArchiveWaitFailed", Level = LogLevel.Debug, Message = "The archived position of stream {Stream} could not be read")]
+    [LoggerMessage(EventId = 1014, EventName = "ArchiveWaitFailed", Level = LogLevel.Debug,
+        Message = "The archived position of stream {Stream} could not be read")]
     public static partial void ArchiveWaitFailed(ILogger logger, string stream, Exception exception);
 }

@@ -16,7 +16,9 @@ public sealed class PublisherOptions
     public static IReadOnlyList<string> DefaultCriticalTypes { get; } =
         ["WORKFLOW_FAILED", "WORKFLOW_COMPLETED", "AGENT_FAILED", "ERROR_OCCURRED", "TOOL_ERROR"];
 
-    /// <summary>Largest event, in bytes of its JSON as it is kept (without insignificant whitespace); 1 KiB to 16 MiB, default 1 MiB.</summary>
+    /// <summary>
+    /// Largest event, in bytes of its JSON as it is kept (without insignificant whitespace); 1 KiB to 16 MiB, default 1 MiB.
+    /// </summary>
     [Range(1 << 10, 16 << 20)]
     public int MaxEventBytes { get; set; } = 1 << 20;
 
@@ -36,7 +38,10 @@ public sealed class PublisherOptions
     [Range(1, 1000)]
     public int MaxTypeLength { get; set; } = 200;
 
-    /// <summary>Longest <c>id</c>, <c>source</c>, <c>subject</c> and <c>datacontenttype</c>, in UTF-16 characters; 36 to 4,096, default 256.</summary>
+    /// <summary>
+    /// Longest <c>id</c>, <c>source</c>, <c>subject</c> and <c>datacontenttype</c>, in UTF-16 characters; 36 to 4,096, default
+    /// 256.
+    /// </summary>
     [Range(36, 4096)]
     public int MaxAttributeLength { get; set; } = 256;
 
@@ -52,7 +57,9 @@ public sealed class PublisherOptions
     [Range(1, 1000)]
     public int MaxStreamsPerRequest { get; set; } = 100;
 
-    /// <summary>Types that end a stream; null = <see cref="DefaultTerminalTypes"/>. (A default list here would be added to, not replaced.)</summary>
+    /// <summary>
+    /// Types that end a stream; null = <see cref="DefaultTerminalTypes"/>. (A default list here would be added to, not replaced.)
+    /// </summary>
     public string[]? TerminalTypes { get; set; }
 
     /// <summary>Types that no policy may skip; null = <see cref="DefaultCriticalTypes"/>.</summary>
@@ -66,15 +73,22 @@ public sealed class PublisherOptions
     [Range(1 << 10, 4 << 20)]
     public int NdjsonChunkBytes { get; set; } = 512 << 10;
 
-    /// <summary>How long an NDJSON upload or a gRPC publish stream may stay silent before it is ended; 1 s to 1 hour, default 2 minutes.</summary>
+    /// <summary>
+    /// How long an NDJSON upload or a gRPC publish stream may stay silent before it is ended; 1 s to 1 hour, default 2 minutes.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
     public TimeSpan UploadIdleTimeout { get; set; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Most bytes of request bodies held at a time; beyond it requests are answered 429. 8 MiB to 16 GiB, default 256 MiB.</summary>
+    /// <summary>
+    /// Most bytes of request bodies held at a time; beyond it requests are answered 429. 8 MiB to 16 GiB, default 256 MiB.
+    /// </summary>
     [Range(8L << 20, 16L << 30)]
     public long MaxInFlightBytes { get; set; } = 256L << 20;
 
-    /// <summary>How often the archived position is looked at while a publish waits for the archive, beside the archiver's own word; 50 ms to 1 minute, default 1 s.</summary>
+    /// <summary>
+    /// How often the archived position is looked at while a publish waits for the archive, beside the archiver's own word; 50 ms
+    /// to 1 minute, default 1 s.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.050", "00:01:00")]
     public TimeSpan ArchivePollInterval { get; set; } = TimeSpan.FromSeconds(1);
 

@@ -102,7 +102,8 @@ internal sealed class PublisherHost : IAsyncDisposable
 
     /// <summary>The stream's events as their publisher's part of the JSON.</summary>
     public async Task<string[]> ReadAsync(string stream) =>
-        [.. (await Log.ReadAfterAsync(stream, StreamPosition.Zero, 100_000, Cancel)).Select(stored => "{" + Encoding.UTF8.GetString(stored.Frame.Json.Span))];
+        [.. (await Log.ReadAfterAsync(stream, StreamPosition.Zero, 100_000, Cancel)).Select(
+            stored => "{" + Encoding.UTF8.GetString(stored.Frame.Json.Span))];
 
     public Task StopAsync() => _app.StopAsync(Cancel);
 
@@ -126,7 +127,8 @@ internal sealed class PublisherHost : IAsyncDisposable
 
         public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Warning;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (IsEnabled(logLevel))
             {

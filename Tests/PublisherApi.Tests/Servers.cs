@@ -4,7 +4,9 @@ using AspireStreaming.TestSupport;
 
 namespace AspireStreaming.PublisherApi.Tests;
 
-/// <summary>One Redis, one PostgreSQL and one Publisher API for all tests that break none of them; tests keep apart by stream name.</summary>
+/// <summary>
+/// One Redis, one PostgreSQL and one Publisher API for all tests that break none of them; tests keep apart by stream name.
+/// </summary>
 public sealed class Servers : IAsyncLifetime
 {
     private RedisProcess? _redis;

@@ -39,7 +39,8 @@ internal sealed class ArchiveProgress
     /// <param name="ending">Ends the wait with false.</param>
     /// <param name="cancellationToken">Ends the wait with an exception.</param>
     /// <returns>Whether it is.</returns>
-    public async Task<bool> WaitAsync(string stream, StreamPosition? position, TimeSpan timeout, CancellationToken ending, CancellationToken cancellationToken)
+    public async Task<bool> WaitAsync(
+        string stream, StreamPosition? position, TimeSpan timeout, CancellationToken ending, CancellationToken cancellationToken)
     {
         EnsureSubscribed();
         var partition = StreamName.PartitionOf(stream);

@@ -31,7 +31,9 @@ internal sealed class EventAppender(
         try
         {
             var result = await pipeline.ExecuteAsync(
-                static (state, token) => new ValueTask<AppendResult>(state.log.AppendAsync(state.request, token)), (log, request), cancellationToken);
+                static (state, token) => new ValueTask<AppendResult>(state.log.AppendAsync(state.request, token)),
+                (log, request),
+                cancellationToken);
             outcome = new AppendOutcome(result);
         }
         catch (Exception exception) when (Refuse(exception, cancellationToken) is { } refused)
@@ -66,11 +68,13 @@ internal sealed class EventAppender(
         try
         {
             var attempt = new DeleteAttempt(log, stream, fromArchive);
-            var deleted = await pipeline.ExecuteAsync(static (state, token) => new ValueTask<bool>(state.RunAsync(token)), attempt, cancellationToken);
+            var deleted = await pipeline.ExecuteAsync(
+                static (state, token) => new ValueTask<bool>(state.RunAsync(token)), attempt, cancellationToken);
             if (!deleted && await IsArchivedAsync(stream, cancellationToken))
             {
                 // The log had no answer from the archive in its short time, or the archive has learnt of the stream since.
-                deleted = await pipeline.ExecuteAsync(static (state, token) => new ValueTask<bool>(state.RunAsync(token)), attempt, cancellationToken);
+                deleted = await pipeline.ExecuteAsync(
+                    static (state, token) => new ValueTask<bool>(state.RunAsync(token)), attempt, cancellationToken);
             }
 
             if (!deleted)

@@ -7,7 +7,9 @@ using Polly.Retry;
 
 namespace AspireStreaming.PublisherApi.Appending;
 
-/// <summary>Retries with exponential backoff and jitter around the circuit: each try counts for it, and an open circuit ends the retries.</summary>
+/// <summary>
+/// Retries with exponential backoff and jitter around the circuit: each try counts for it, and an open circuit ends the retries.
+/// </summary>
 internal sealed class RedisPipeline
 {
     private readonly ResiliencePipeline _pipeline;
@@ -60,7 +62,8 @@ internal sealed class RedisPipeline
             if (pass == CircuitPass.Refused)
             {
                 return Outcome.FromException<TResult>(
-                    ExceptionDispatchInfo.SetCurrentStackTrace(new BrokenCircuitException("The circuit to Redis is open.", circuit.Remaining)));
+                    ExceptionDispatchInfo.SetCurrentStackTrace(
+                        new BrokenCircuitException("The circuit to Redis is open.", circuit.Remaining)));
             }
 
             var outcome = await callback(context, state);

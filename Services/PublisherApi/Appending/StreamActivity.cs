@@ -8,7 +8,9 @@ namespace AspireStreaming.PublisherApi.Appending;
 /// <summary>What this replica has seen of streams and runs, for <c>/health</c>. Bounded; counts, not look-ups.</summary>
 internal sealed class StreamActivity(TimeProvider time) : IHealthDetails
 {
-    /// <summary>Most streams remembered as running; beyond it idle ones are forgotten, and if none is idle, new ones not followed.</summary>
+    /// <summary>
+    /// Most streams remembered as running; beyond it idle ones are forgotten, and if none is idle, new ones not followed.
+    /// </summary>
     private const int MaxStreams = 10_000;
 
     private static readonly TimeSpan IdleAfter = TimeSpan.FromMinutes(10);
@@ -30,7 +32,10 @@ internal sealed class StreamActivity(TimeProvider time) : IHealthDetails
             Prune();
             var streams = _running.Count;
             return new StreamHealth(
-                ActiveConnections: Interlocked.Read(ref _requests), TotalMessages: Interlocked.Read(ref _events), TotalStreams: streams, HealthyStreams: streams);
+                ActiveConnections: Interlocked.Read(ref _requests),
+                TotalMessages: Interlocked.Read(ref _events),
+                TotalStreams: streams,
+                HealthyStreams: streams);
         }
     }
 

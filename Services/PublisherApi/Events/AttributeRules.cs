@@ -31,7 +31,9 @@ internal sealed class AttributeRules(PublisherOptions options)
         if (name.Length is 0 or > MaxExtensionNameLength || name.ContainsAnyExcept(NameBytes))
         {
             return EventFault.Invalid(
-                Shorten(name), $"'{Shorten(name)}' is no attribute of an event, and extension names are 1 to {MaxExtensionNameLength} characters from a-z 0-9.", index);
+                Shorten(name),
+                $"'{Shorten(name)}' is no attribute, and extension names have 1 to {MaxExtensionNameLength} characters from a-z 0-9.",
+                index);
         }
 
         return count < Options.MaxExtensions
@@ -47,10 +49,15 @@ internal sealed class AttributeRules(PublisherOptions options)
     public EventFault? CheckExtensionValue(string name, int bytes, int? index) => bytes <= Options.MaxExtensionValueBytes
         ? null
         : new EventFault(
-            ProblemKind.InvalidEvent, $"The value of '{name}' is longer than {Options.MaxExtensionValueBytes} bytes.", name, index, Options.MaxExtensionValueBytes);
+            ProblemKind.InvalidEvent,
+            $"The value of '{name}' is longer than {Options.MaxExtensionValueBytes} bytes.",
+            name,
+            index,
+            Options.MaxExtensionValueBytes);
 
     /// <summary>Checks an extension that comes as text and writes it; <paramref name="count"/> extensions came before it.</summary>
-    public EventFault? WriteExtension(string name, string value, int count, ArrayBufferWriter<byte> extensions, ref EventDraft draft, int? index)
+    public EventFault? WriteExtension(
+        string name, string value, int count, ArrayBufferWriter<byte> extensions, ref EventDraft draft, int? index)
     {
         if (IsAttribute(name))
         {
@@ -89,11 +96,13 @@ internal sealed class AttributeRules(PublisherOptions options)
     }
 
     /// <summary>Checks <c>id</c>, <c>source</c>, <c>subject</c> or <c>datacontenttype</c>.</summary>
-    public EventFault? CheckText(string field, ReadOnlySpan<char> text, int? index) => CheckText(field, text, Options.MaxAttributeLength, index);
+    public EventFault? CheckText(string field, ReadOnlySpan<char> text, int? index) =>
+        CheckText(field, text, Options.MaxAttributeLength, index);
 
     public static EventFault? CheckTime(ReadOnlySpan<char> time, int? index) => Rfc3339.TryParse(time, out _)
         ? null
-        : EventFault.Invalid("time", "'time' must be an RFC 3339 time with date, time and offset, such as 2026-01-31T23:59:59.999Z.", index);
+        : EventFault.Invalid(
+            "time", "'time' must be an RFC 3339 time with date, time and offset, such as 2026-01-31T23:59:59.999Z.", index);
 
     public static EventFault? CheckSpecVersion(ReadOnlySpan<char> version, int? index) => version is "1.0"
         ? null

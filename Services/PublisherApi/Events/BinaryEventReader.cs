@@ -43,7 +43,8 @@ internal sealed class BinaryEventReader(AttributeRules rules, EventComposer comp
             ?? composer.Compose(ref draft, batch, null, alone: true);
     }
 
-    private EventFault? ReadAttribute(string name, string value, ref EventDraft draft, ArrayBufferWriter<byte> extensions, ref int extensionCount)
+    private EventFault? ReadAttribute(
+        string name, string value, ref EventDraft draft, ArrayBufferWriter<byte> extensions, ref int extensionCount)
     {
         switch (name)
         {

@@ -65,7 +65,8 @@ internal sealed class EventComposer
         {
             if (!alone)
             {
-                return EventFault.Invalid("id", "Idempotency-Key stands for the id of a single event; the events of a batch need an 'id' each.", index);
+                return EventFault.Invalid(
+                    "id", "Idempotency-Key stands for the id of a single event; the events of a batch need an 'id' each.", index);
             }
 
             id = key;
@@ -83,7 +84,8 @@ internal sealed class EventComposer
             var length = scratch.Json.WrittenCount + 1;
             if (length > _options.MaxEventBytes)
             {
-                return EventFault.TooLarge($"The event has {length} bytes; an event has at most {_options.MaxEventBytes}.", _options.MaxEventBytes, index: index);
+                return EventFault.TooLarge(
+                    $"The event has {length} bytes; an event has at most {_options.MaxEventBytes}.", _options.MaxEventBytes, index: index);
             }
 
             batch.Add(new AppendEvent(source, id, generated, type, flags, EventFrame.Encode(type, flags, scratch.Json.WrittenSpan)));
@@ -98,7 +100,8 @@ internal sealed class EventComposer
         }
     }
 
-    private void WriteJson(ref EventDraft draft, string id, string source, string type, ArrayBufferWriter<byte> writer, ReadOnlySpan<byte> extensions)
+    private void WriteJson(
+        ref EventDraft draft, string id, string source, string type, ArrayBufferWriter<byte> writer, ReadOnlySpan<byte> extensions)
     {
         writer.ResetWrittenCount();
         writer.Write("\"specversion\":\"1.0\",\"id\":"u8);

@@ -170,7 +170,8 @@ internal sealed class EventReader
         {
             if (index >= _rules.Options.MaxBatchEvents)
             {
-                return EventFault.TooLarge($"A batch has at most {_rules.Options.MaxBatchEvents} events.", _rules.Options.MaxBatchEvents, index: index);
+                return EventFault.TooLarge(
+                    $"A batch has at most {_rules.Options.MaxBatchEvents} events.", _rules.Options.MaxBatchEvents, index: index);
             }
 
             if (reader.TokenType != JsonTokenType.StartObject)
@@ -221,7 +222,7 @@ internal sealed class EventReader
                     if (!TryUnescape(ref reader, unescaped, out var length))
                     {
                         return EventFault.Invalid(
-                            AttributeRules.Shorten(name), $"'{AttributeRules.Shorten(name)}' is no attribute of an event and no valid extension name.", index);
+                            AttributeRules.Shorten(name), $"'{AttributeRules.Shorten(name)}' is no attribute and no extension name.", index);
                     }
 
                     name = unescaped[..length];
@@ -373,7 +374,12 @@ internal sealed class EventReader
     }
 
     private EventFault? ReadExtension(
-        ref Utf8JsonReader reader, ReadOnlySpan<byte> body, scoped ReadOnlySpan<byte> name, ArrayBufferWriter<byte> extensions, ref EventDraft draft, int? index)
+        ref Utf8JsonReader reader,
+        ReadOnlySpan<byte> body,
+        scoped ReadOnlySpan<byte> name,
+        ArrayBufferWriter<byte> extensions,
+        ref EventDraft draft,
+        int? index)
     {
         reader.Read();
         switch (reader.TokenType)
@@ -386,7 +392,9 @@ internal sealed class EventReader
                 break;
             default:
                 return EventFault.Invalid(
-                    Encoding.ASCII.GetString(name), $"The extension attribute '{Encoding.ASCII.GetString(name)}' must be a string, a number or a boolean.", index);
+                    Encoding.ASCII.GetString(name),
+                    $"The extension attribute '{Encoding.ASCII.GetString(name)}' must be a string, a number or a boolean.",
+                    index);
         }
 
         var bytes = reader.ValueSpan.Length;
@@ -421,7 +429,11 @@ internal sealed class EventReader
                 if (reader.CurrentDepth > deepest)
                 {
                     return new EventFault(
-                        ProblemKind.InvalidEvent, $"'data' is nested deeper than {_rules.Options.MaxNestingDepth} levels.", "data", index, _rules.Options.MaxNestingDepth);
+                        ProblemKind.InvalidEvent,
+                        $"'data' is nested deeper than {_rules.Options.MaxNestingDepth} levels.",
+                        "data",
+                        index,
+                        _rules.Options.MaxNestingDepth);
                 }
             }
             else if (reader.CurrentDepth == outside && reader.TokenType is (JsonTokenType.EndObject or JsonTokenType.EndArray))

@@ -12,7 +12,8 @@ namespace AspireStreaming.PublisherApi.Http;
 /// <param name="Options">Limits.</param>
 /// <param name="Time">The clock for silence.</param>
 /// <param name="Draining">Ends uploads when the service stops.</param>
-internal sealed record NdjsonContext(EventReader Reader, EventAppender Appender, PublisherOptions Options, TimeProvider Time, CancellationToken Draining);
+internal sealed record NdjsonContext(
+    EventReader Reader, EventAppender Appender, PublisherOptions Options, TimeProvider Time, CancellationToken Draining);
 
 /// <summary>
 /// One upload of NDJSON, appended while it comes in: in chunks, strictly one after another, each atomic. A chunk goes out when it is
@@ -152,7 +153,8 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
             return await FlushAsync(cancellationToken) ?? Problem.From(fault);
         }
 
-        return _chunk.Events.Count >= (_expected is null ? _options.NdjsonChunkEvents : 1) || _chunk.Bytes >= _options.NdjsonChunkBytes || _chunk.IsEnded
+        var most = _expected is null ? _options.NdjsonChunkEvents : 1;
+        return _chunk.Events.Count >= most || _chunk.Bytes >= _options.NdjsonChunkBytes || _chunk.IsEnded
             ? await FlushAsync(cancellationToken)
             : null;
     }
@@ -221,6 +223,10 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
         new(ProblemKind.TooLarge, $"The line is longer than {_options.MaxEventBytes} bytes.") { Limit = _options.MaxEventBytes };
 
     private Problem Interrupted() => context.Draining.IsCancellationRequested
-        ? new Problem(ProblemKind.Draining, "The service is stopping; the upload can go on elsewhere from this line.") { RetryAfter = TimeSpan.FromSeconds(1), Line = _line + 1 }
+        ? new Problem(ProblemKind.Draining, "The service is stopping; the upload can go on elsewhere from this line.")
+        {
+            RetryAfter = TimeSpan.FromSeconds(1),
+            Line = _line + 1,
+        }
         : new Problem(ProblemKind.IdleTimeout, $"Nothing came for {_options.UploadIdleTimeout.TotalSeconds} s.") { Line = _line + 1 };
 }

@@ -69,11 +69,15 @@ internal static class PublishContent
     public static bool IsUtf8(string? charset)
     {
         var name = charset.AsSpan().Trim('"');
-        return name.IsEmpty || name.Equals(Encoding.UTF8.WebName, StringComparison.OrdinalIgnoreCase) || name.Equals("utf8", StringComparison.OrdinalIgnoreCase)
+        return name.IsEmpty
+            || name.Equals(Encoding.UTF8.WebName, StringComparison.OrdinalIgnoreCase)
+            || name.Equals("utf8", StringComparison.OrdinalIgnoreCase)
             || name.Equals("us-ascii", StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Whether any attribute comes as a header. <c>application/json</c> with such headers is binary mode, its commonest case.</summary>
+    /// <summary>
+    /// Whether any attribute comes as a header. <c>application/json</c> with such headers is binary mode, its commonest case.
+    /// </summary>
     private static bool IsBinary(HttpRequest request)
     {
         foreach (var header in request.Headers)

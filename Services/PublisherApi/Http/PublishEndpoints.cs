@@ -6,7 +6,8 @@ internal static class PublishEndpoints
     public static void MapPublisher(this IEndpointRouteBuilder routes)
     {
         var streams = routes.MapGroup("/streams").WithTags("Publish");
-        streams.MapPost("/{stream}/events", (string stream, HttpContext context, PublishHandler handler) => handler.PublishAsync(stream, context))
+        streams.MapPost(
+            "/{stream}/events", (string stream, HttpContext context, PublishHandler handler) => handler.PublishAsync(stream, context))
             .WithName("PublishEvents")
             .WithSummary("Append events to a stream")
             .WithDescription(
@@ -31,5 +32,6 @@ internal static class PublishEndpoints
     }
 
     /// <summary>Describes the body for OpenAPI; <see cref="PublishAnswer"/> writes it.</summary>
-    internal sealed record PublishedBody(string Stream, string First, string Last, long Accepted, long Duplicates, string Durability, string? Idempotency);
+    internal sealed record PublishedBody(
+        string Stream, string First, string Last, long Accepted, long Duplicates, string Durability, string? Idempotency);
 }

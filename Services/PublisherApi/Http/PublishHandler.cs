@@ -65,7 +65,10 @@ internal sealed class PublishHandler(
     }
 
     private static Problem InvalidStream(string stream) =>
-        new(ProblemKind.InvalidStream, $"'{(stream.Length > 64 ? stream[..64] + "…" : stream)}' is no stream name: {StreamName.Rule}.") { Field = "stream" };
+        new(ProblemKind.InvalidStream, $"'{(stream.Length > 64 ? stream[..64] + "…" : stream)}' is no stream name: {StreamName.Rule}.")
+        {
+            Field = "stream",
+        };
 
     private async Task<Problem?> TryPublishAsync(string stream, HttpContext context)
     {
@@ -85,7 +88,8 @@ internal sealed class PublishHandler(
         {
             return new Problem(
                 ProblemKind.UnsupportedMediaType,
-                "Events are published as application/json, application/cloudevents+json, application/cloudevents-batch+json, application/x-ndjson (UTF-8, not compressed), or with ce-* headers.");
+                "Events are published as application/json, application/cloudevents+json, application/cloudevents-batch+json or "
+                + "application/x-ndjson (UTF-8, not compressed), or with ce-* headers.");
         }
 
         if (TryReadIdempotencyKey(request, out var idempotencyKey) is { } badKey)
@@ -98,14 +102,12 @@ internal sealed class PublishHandler(
             return BodyTooLarge();
         }
 
-        var reserved = form == ContentForm.Ndjson ? _options.NdjsonChunkBytes + _options.MaxEventBytes : request.ContentLength ?? _options.MaxBatchBytes;
+        var reserved = form == ContentForm.Ndjson
+            ? _options.NdjsonChunkBytes + _options.MaxEventBytes
+            : request.ContentLength ?? _options.MaxBatchBytes;
         if (!inFlight.TryReserve(reserved))
         {
-            return new Problem(ProblemKind.TooManyRequests, "Too many bytes are being published at a time.")
-            {
-                RetryAfter = TimeSpan.FromSeconds(1),
-                Limit = _options.MaxInFlightBytes,
-            };
+            return Refusals.TooMuch(_options);
         }
 
         try
@@ -120,7 +122,8 @@ internal sealed class PublishHandler(
         }
     }
 
-    private async Task<Problem?> AppendAsync(string stream, PublishQuery query, ContentForm form, string? idempotencyKey, HttpContext context)
+    private async Task<Problem?> AppendAsync(
+        string stream, PublishQuery query, ContentForm form, string? idempotencyKey, HttpContext context)
     {
         // The server counts the framing of a chunked body too; ours is the exact limit.
         LimitBody(context, _options.MaxBatchBytes * 2L);
@@ -205,7 +208,10 @@ internal sealed class PublishHandler(
     }
 
     private Problem BodyTooLarge() =>
-        new(ProblemKind.TooLarge, $"A request has at most {_options.MaxBatchBytes} bytes; longer ones go as application/x-ndjson.") { Limit = _options.MaxBatchBytes };
+        new(ProblemKind.TooLarge, $"A request has at most {_options.MaxBatchBytes} bytes; longer ones go as application/x-ndjson.")
+        {
+            Limit = _options.MaxBatchBytes,
+        };
 
     private static void LimitBody(HttpContext context, long? bytes)
     {
@@ -233,7 +239,8 @@ internal sealed class PublishHandler(
 
         if (text.Length is 0 or > MaxIdempotencyKeyLength || text.Any(char.IsControl))
         {
-            return Problem.Parameter("Idempotency-Key", $"'Idempotency-Key' must be one value of 1 to {MaxIdempotencyKeyLength} characters.");
+            return Problem.Parameter(
+                "Idempotency-Key", $"'Idempotency-Key' must be one value of 1 to {MaxIdempotencyKeyLength} characters.");
         }
 
         key = text;

@@ -53,7 +53,8 @@ internal readonly record struct PublishQuery(StreamPosition? Expected, TimeSpan?
 
         var seconds = DefaultTimeoutSeconds;
         if (timeout is not null
-            && !(double.TryParse(timeout, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds) && seconds is >= 1 and <= MaxTimeoutSeconds))
+            && !(double.TryParse(timeout, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out seconds)
+                && seconds is >= 1 and <= MaxTimeoutSeconds))
         {
             return Problem.Parameter("timeout", $"'timeout' must be 1 to {MaxTimeoutSeconds} seconds.");
         }

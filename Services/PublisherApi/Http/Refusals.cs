@@ -30,7 +30,10 @@ internal static class Refusals
                     State = result.EndState,
                 };
             case AppendStatus.PositionMismatch:
-                return new Problem(ProblemKind.PositionMismatch, $"The stream is at {result.Current}, not at {request.Expected}.") { Current = result.Current };
+                return new Problem(ProblemKind.PositionMismatch, $"The stream is at {result.Current}, not at {request.Expected}.")
+                {
+                    Current = result.Current,
+                };
             case AppendStatus.BacklogFull:
                 return new Problem(ProblemKind.ArchiveBacklogFull, "The archiver is too far behind; nothing was appended.")
                 {
@@ -49,6 +52,13 @@ internal static class Refusals
         _ => "Redis could not be reached, or did not answer in time. Repeat the request with the same ids: whatever was appended is recognised.",
     })
     { RetryAfter = retryAfter };
+
+    public static Problem TooMuch(PublisherOptions options) =>
+        new(ProblemKind.TooManyRequests, "Too many bytes are being published at a time.")
+        {
+            RetryAfter = TimeSpan.FromSeconds(1),
+            Limit = options.MaxInFlightBytes,
+        };
 
     private static string[] Ids(AppendRequest request)
     {

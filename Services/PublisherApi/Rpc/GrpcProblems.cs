@@ -16,7 +16,9 @@ internal static class GrpcProblems
     /// <summary>Seconds after which to try again.</summary>
     public const string RetryAfterKey = "retry-after";
 
-    /// <summary>Stem of the generated ids of a request that can be repeated: the event at 0-based index i has the id <c>stem.i</c>.</summary>
+    /// <summary>
+    /// Stem of the generated ids of a request that can be repeated: the event at 0-based index i has the id <c>stem.i</c>.
+    /// </summary>
     public const string IdStemKey = "event-id-stem";
 
     /// <summary>Trailers are small: many clients take no more than 8 KiB.</summary>

@@ -12,7 +12,8 @@ internal sealed class HealthGrpcService(DrainState drain) : Health.HealthBase
 {
     private static readonly string[] Services = ["", Publisher.Descriptor.FullName];
 
-    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) => Services.Contains(request.Service)
+    public override Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) =>
+        Services.Contains(request.Service)
         ? Task.FromResult(Current())
         : throw new RpcException(new Status(StatusCode.NotFound, $"No service '{request.Service}' here."));
 
@@ -27,7 +28,8 @@ internal sealed class HealthGrpcService(DrainState drain) : Health.HealthBase
         return Task.FromResult(response);
     }
 
-    public override async Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
+    public override async Task Watch(
+        HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
     {
         var known = Services.Contains(request.Service);
         await responseStream.WriteAsync(

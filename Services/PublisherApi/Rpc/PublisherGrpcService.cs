@@ -62,13 +62,17 @@ internal sealed class PublisherGrpcService(
     }
 
     private async Task<bool> MoveNextAsync(
-        IAsyncStreamReader<PublishRequest> requests, CancellationTokenSource silence, CancellationToken ending, CancellationToken cancellationToken)
+        IAsyncStreamReader<PublishRequest> requests,
+        CancellationTokenSource silence,
+        CancellationToken ending,
+        CancellationToken cancellationToken)
     {
         try
         {
             return await requests.MoveNext(ending);
         }
-        catch (Exception exception) when (exception is OperationCanceledException or RpcException && ending.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (exception is OperationCanceledException or RpcException
+            && ending.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw Refuse(
                 silence.IsCancellationRequested
@@ -87,7 +91,7 @@ internal sealed class PublisherGrpcService(
         var reserved = request.CalculateSize();
         if (!inFlight.TryReserve(reserved))
         {
-            throw Refuse(new Problem(ProblemKind.TooManyRequests, "Too many bytes are being published at a time.") { RetryAfter = TimeSpan.FromSeconds(1) });
+            throw Refuse(Refusals.TooMuch(_options));
         }
 
         try
@@ -129,9 +133,11 @@ internal sealed class PublisherGrpcService(
     }
 
     /// <summary>The same events to several streams, side by side; what happens in one does not concern the others.</summary>
-    private async Task<PublishResponse> PublishToManyAsync(PublishRequest request, EventBatch batch, StreamPosition? expected, CancellationToken cancellationToken)
+    private async Task<PublishResponse> PublishToManyAsync(
+        PublishRequest request, EventBatch batch, StreamPosition? expected, CancellationToken cancellationToken)
     {
-        var outcomes = await Task.WhenAll(request.Streams.Select(stream => AppendAsync(stream, request, batch, expected, cancellationToken)));
+        var outcomes = await Task.WhenAll(
+            request.Streams.Select(stream => AppendAsync(stream, request, batch, expected, cancellationToken)));
         var response = new PublishResponse { Durability = outcomes.All(outcome => outcome.Archived == true) ? "archived" : "log" };
         for (var index = 0; index < outcomes.Length; index++)
         {
@@ -189,12 +195,18 @@ internal sealed class PublisherGrpcService(
 
         if (request.Streams.Count > _options.MaxStreamsPerRequest)
         {
-            return Problem.Parameter("streams", $"A publish names at most {_options.MaxStreamsPerRequest} streams.") with { Limit = _options.MaxStreamsPerRequest };
+            return Problem.Parameter("streams", $"A publish names at most {_options.MaxStreamsPerRequest} streams.") with
+            {
+                Limit = _options.MaxStreamsPerRequest,
+            };
         }
 
         if (request.Stream.Length > 0 ? !StreamName.IsValid(request.Stream) : request.Streams.Any(stream => !StreamName.IsValid(stream)))
         {
-            return new Problem(ProblemKind.InvalidStream, $"Not a stream name: {StreamName.Rule}.") { Field = request.Stream.Length > 0 ? "stream" : "streams" };
+            return new Problem(ProblemKind.InvalidStream, $"Not a stream name: {StreamName.Rule}.")
+            {
+                Field = request.Stream.Length > 0 ? "stream" : "streams",
+            };
         }
 
         if (request.Streams.Count > 1 && request.Streams.ToHashSet(StringComparer.Ordinal).Count < request.Streams.Count)
@@ -224,7 +236,10 @@ internal sealed class PublisherGrpcService(
 
         if (request.Events.Count > _options.MaxBatchEvents)
         {
-            return new Problem(ProblemKind.TooLarge, $"A batch has at most {_options.MaxBatchEvents} events.") { Limit = _options.MaxBatchEvents };
+            return new Problem(ProblemKind.TooLarge, $"A batch has at most {_options.MaxBatchEvents} events.")
+            {
+                Limit = _options.MaxBatchEvents,
+            };
         }
 
         return request.CalculateSize() > _options.MaxBatchBytes

@@ -23,7 +23,8 @@ public sealed class ResilienceTests(Servers servers)
         (await publisher.PostAsync(stream, """{"type":"T"}""")).ShouldBeOk(1);
 
         redis.Kill();
-        var first = (await publisher.PostAsync(stream, """[{"type":"T","id":"own"},{"type":"ERROR_OCCURRED"}]""")).ShouldBe(HttpStatusCode.ServiceUnavailable, "redis-unavailable");
+        var first = (await publisher.PostAsync(stream, """[{"type":"T","id":"own"},{"type":"ERROR_OCCURRED"}]""")).ShouldBe(
+            HttpStatusCode.ServiceUnavailable, "redis-unavailable");
         Assert.NotNull(first.RetryAfter);
         var ids = first.Json.GetProperty("ids").EnumerateArray().Select(id => id.GetString()!).ToArray();
         Assert.Equal(("own", 2), (ids[0], ids.Length));
@@ -48,7 +49,8 @@ public sealed class ResilienceTests(Servers servers)
         await redis.StartAsync(Cancel);
         await Eventually.TrueAsync(
             async () => (await publisher.PostAsync(stream, """{"type":"T"}""")).Status == HttpStatusCode.OK, Patience, "publishes are accepted again", Cancel);
-        await Eventually.TrueAsync(async () => await CircuitStatusAsync(publisher) == "healthy", Patience, "the circuit is healthy", Cancel);
+        await Eventually.TrueAsync(
+            async () => await CircuitStatusAsync(publisher) == "healthy", Patience, "the circuit is healthy", Cancel);
     }
 
     [Theory]
@@ -87,7 +89,8 @@ public sealed class ResilienceTests(Servers servers)
         redis.Suspend();
         var refused = (await publisher.PostAsync(stream, body)).ShouldBe(HttpStatusCode.ServiceUnavailable);
         redis.Resume();
-        var repeat = "[" + string.Join(',', refused.Json.GetProperty("ids").EnumerateArray().Select(id => $$"""{"type":"T","id":"{{id.GetString()}}"}""")) + "]";
+        var repeat = "[" + string.Join(
+            ',', refused.Json.GetProperty("ids").EnumerateArray().Select(id => $$"""{"type":"T","id":"{{id.GetString()}}"}""")) + "]";
         Answer? answer = null;
         await Eventually.TrueAsync(
             async () => (answer = await publisher.PostAsync(stream, repeat)).Status == HttpStatusCode.OK, Patience, "the repeat is accepted", Cancel);
@@ -97,9 +100,41 @@ public sealed class ResilienceTests(Servers servers)
     }
 
     [Fact]
+    public async Task Repeating_after_a_restart_from_disk_does_not_duplicate()
+    {
+        var folder = Directory.CreateTempSubdirectory("publisher-test-").FullName;
+        try
+        {
+            await using var redis = await RedisProcess.StartAsync(dataFolder: folder, cancellationToken: Cancel);
+            await using var publisher = await PublisherHost.StartAsync(redis.ConnectionString, servers.Archive, Impatient);
+            var stream = PublisherHost.NewStream("restart");
+            const string Body = """[{"type":"T","id":"1"},{"type":"T","id":"2"}]""";
+            var before = (await publisher.PostAsync(stream, Body)).ShouldBeOk(2);
+
+            await redis.RestartAsync(cancellationToken: Cancel);
+            Answer? answer = null;
+            await Eventually.TrueAsync(
+                async () => (answer = await publisher.PostAsync(stream, Body)).Status == HttpStatusCode.OK, Patience, "publishes go on", Cancel);
+
+            answer!.ShouldBeOk(0, 2);
+            Assert.Equal((before.First, before.Last), (answer.First, answer.Last));
+
+            // The epoch is a new one, the sequence goes on.
+            var next = (await publisher.PostAsync(stream, """{"type":"T"}""", query: $"?expected={before.Last}")).ShouldBeOk(1);
+            Assert.True(next.First.Epoch > before.Last.Epoch);
+            Assert.Equal(3, next.First.Sequence);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Full_redis_is_503_and_leaves_the_circuit_closed()
     {
-        await using var redis = await RedisProcess.StartAsync(arguments: ["--maxmemory", "6mb", "--maxmemory-policy", "noeviction"], cancellationToken: Cancel);
+        await using var redis = await RedisProcess.StartAsync(
+            arguments: ["--maxmemory", "6mb", "--maxmemory-policy", "noeviction"], cancellationToken: Cancel);
         await using var publisher = await PublisherHost.StartAsync(redis.ConnectionString, servers.Archive);
         var stream = PublisherHost.NewStream("full");
         var body = $$"""{"type":"T","data":"{{new string('x', 500_000)}}"}""";
@@ -123,11 +158,13 @@ public sealed class ResilienceTests(Servers servers)
     public async Task Archive_backlog_above_its_cap_is_503()
     {
         await using var redis = await RedisProcess.StartAsync(cancellationToken: Cancel);
-        await using var publisher = await PublisherHost.StartAsync(redis.ConnectionString, servers.Archive, "--HotLog:MaxArchiveBacklogBytes=1000");
+        await using var publisher = await PublisherHost.StartAsync(
+            redis.ConnectionString, servers.Archive, "--HotLog:MaxArchiveBacklogBytes=1000");
         var stream = PublisherHost.NewStream("backlog");
         (await publisher.PostAsync(stream, $$"""{"type":"T","id":"1","data":"{{new string('x', 2000)}}"}""")).ShouldBeOk(1);
 
-        var refused = (await publisher.PostAsync(stream, """{"type":"WORKFLOW_FAILED"}""")).ShouldBe(HttpStatusCode.ServiceUnavailable, "archive-backlog-full");
+        var refused = (await publisher.PostAsync(stream, """{"type":"WORKFLOW_FAILED"}""")).ShouldBe(
+            HttpStatusCode.ServiceUnavailable, "archive-backlog-full");
 
         Assert.Equal(TimeSpan.FromSeconds(5), refused.RetryAfter);
         Assert.Equal(1, refused.Json.GetProperty("ids").GetArrayLength());

@@ -65,7 +65,8 @@ public sealed class EventReaderTests(ITestOutputHelper output)
         var (good, bad) = (0, 0);
         for (var round = 0; round < 3000; round++)
         {
-            var body = Encoding.UTF8.GetBytes($$"""[{"id":"x{{round}}","type":"T","ext":"v","data":{{json.Next().Written}}},{"type":"U","subject":"s"}]""");
+            var body = Encoding.UTF8.GetBytes(
+                $$"""[{"id":"x{{round}}","type":"T","ext":"v","data":{{json.Next().Written}}},{"type":"U","subject":"s"}]""");
             for (var hits = random.Next(1, 4); hits > 0; hits--)
             {
                 body[random.Next(body.Length)] = (byte)(random.Next(3) == 0 ? random.Next(256) : "{}[]\",:\\ 0a"[random.Next(11)]);
@@ -316,7 +317,8 @@ public sealed class EventReaderTests(ITestOutputHelper output)
     public void Read_extensions_are_limited_in_number()
     {
         static string Body(int count) =>
-            $$"""{"type":"T",{{string.Join(',', Enumerable.Range(0, count).Select(index => string.Create(CultureInfo.InvariantCulture, $"\"x{index}\":{index}")))}}}""";
+            $$"""{"type":"T",{{string.Join(',', Enumerable.Range(0, count).Select(index =>
+                string.Create(CultureInfo.InvariantCulture, $"\"x{index}\":{index}")))}}}""";
 
         Assert.Contains(",\"x31\":31", EventReading.JsonOf(EventReading.ReadOne(Body(32))), StringComparison.Ordinal);
         Assert.Equal(("x32", 32L), (EventReading.ReadFault(Body(33)).Field, EventReading.ReadFault(Body(33)).Limit));

@@ -31,7 +31,8 @@ internal sealed class RandomJson(Random random)
                 Token(random.Next(2) == 0 ? "false" : "null");
                 break;
             case 2:
-                Token(random.Next(2) == 0 ? Numbers[random.Next(Numbers.Length)] : random.NextInt64().ToString(CultureInfo.InvariantCulture));
+                Token(
+                    random.Next(2) == 0 ? Numbers[random.Next(Numbers.Length)] : random.NextInt64().ToString(CultureInfo.InvariantCulture));
                 break;
             case 3 or 4:
                 Text();

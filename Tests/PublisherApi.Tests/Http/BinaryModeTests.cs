@@ -14,7 +14,8 @@ public sealed class BinaryModeTests(Servers servers)
         var json = await PublishAsync(
             "{ \"n\" : 1.0e5 }"u8.ToArray(),
             "application/json",
-            ("ce-specversion", "1.0"), ("ce-id", "b-1"), ("ce-source", "/s"), ("ce-type", "T"), ("CE-Subject", "caf%C3%A9 %22x%22"), ("ce-time", "2026-01-01T00:00:00Z"),
+            ("ce-specversion", "1.0"), ("ce-id", "b-1"), ("ce-source", "/s"), ("ce-type", "T"), ("CE-Subject", "caf%C3%A9 %22x%22"), (
+                "ce-time", "2026-01-01T00:00:00Z"),
             ("ce-critical", "true"), ("ce-ext", "1"));
 
         Assert.StartsWith(
@@ -44,8 +45,10 @@ public sealed class BinaryModeTests(Servers servers)
     [Fact]
     public async Task Post_without_body_has_no_data()
     {
-        Assert.EndsWith("\"datacontenttype\":\"application/json\"}", await PublishAsync([], null, ("ce-type", "T")), StringComparison.Ordinal);
-        Assert.EndsWith("\"datacontenttype\":\"text/plain\"}", await PublishAsync([], "text/plain", ("ce-type", "T")), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "\"datacontenttype\":\"application/json\"}", await PublishAsync([], null, ("ce-type", "T")), StringComparison.Ordinal);
+        Assert.EndsWith(
+            "\"datacontenttype\":\"text/plain\"}", await PublishAsync([], "text/plain", ("ce-type", "T")), StringComparison.Ordinal);
         Assert.EndsWith("\"datacontenttype\":\"application/octet-stream\",\"data_base64\":\"YQ==\"}", await PublishAsync("a"u8.ToArray(), null, ("ce-type", "T")), StringComparison.Ordinal);
     }
 

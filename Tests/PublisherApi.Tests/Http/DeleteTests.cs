@@ -36,7 +36,8 @@ public sealed class DeleteTests(Servers servers)
     [Fact]
     public async Task Delete_says_503_when_only_the_archive_could_know()
     {
-        await using var blind = await PublisherHost.StartAsync(servers.Redis, "Host=127.0.0.1;Port=1;Username=x;Password=x;Database=x;Timeout=1");
+        await using var blind = await PublisherHost.StartAsync(
+            servers.Redis, "Host=127.0.0.1;Port=1;Username=x;Password=x;Database=x;Timeout=1");
         var stream = PublisherHost.NewStream("delete");
 
         var answer = (await blind.DeleteAsync($"/streams/{stream}")).ShouldBe(HttpStatusCode.ServiceUnavailable, "archive-unavailable");

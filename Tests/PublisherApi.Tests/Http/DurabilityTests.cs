@@ -29,7 +29,8 @@ public sealed class DurabilityTests(Servers servers)
     [Fact]
     public async Task Post_archived_is_202_after_its_time()
     {
-        var answer = (await _publisher.PostAsync(PublisherHost.NewStream("durable"), """{"type":"T"}""", query: "?durability=archived&timeout=1"))
+        var answer = (
+            await _publisher.PostAsync(PublisherHost.NewStream("durable"), """{"type":"T"}""", query: "?durability=archived&timeout=1"))
             .ShouldBe(HttpStatusCode.Accepted);
 
         Assert.Equal(("log", 1), (answer.Json.GetProperty("durability").GetString(), answer.Accepted));

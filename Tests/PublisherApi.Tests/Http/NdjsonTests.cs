@@ -33,9 +33,11 @@ public sealed class NdjsonTests(Servers servers)
     public async Task Post_10000_lines_with_a_bad_one_keeps_what_came_before()
     {
         var stream = PublisherHost.NewStream("ndjson");
-        var lines = Enumerable.Range(1, 10_000).Select(line => line == 5_001 ? "{\"type\":\"T\",\"data\":[1,}" : $$"""{"type":"T","id":"{{line}}","data":{{line}}}""");
+        var lines = Enumerable.Range(1, 10_000).Select(
+            line => line == 5_001 ? "{\"type\":\"T\",\"data\":[1,}" : $$"""{"type":"T","id":"{{line}}","data":{{line}}}""");
 
-        var answer = (await _publisher.PostAsync(stream, GeneratedContent.Lines(lines))).ShouldBe(HttpStatusCode.BadRequest, "invalid-json");
+        var answer = (await _publisher.PostAsync(stream, GeneratedContent.Lines(lines))).ShouldBe(
+            HttpStatusCode.BadRequest, "invalid-json");
 
         answer.WithNumber("line", 5_001).WithNumber("accepted", 5_000).WithNumber("duplicates", 0);
         var kept = await _publisher.ReadAsync(stream);
@@ -117,7 +119,8 @@ public sealed class NdjsonTests(Servers servers)
     [Fact]
     public async Task Post_silent_upload_is_ended()
     {
-        await using var publisher = await PublisherHost.StartAsync(servers.Redis, servers.Archive, "--Publisher:UploadIdleTimeout=00:00:01");
+        await using var publisher = await PublisherHost.StartAsync(
+            servers.Redis, servers.Archive, "--Publisher:UploadIdleTimeout=00:00:01");
         using var upload = await OpenUpload.StartAsync(publisher, PublisherHost.NewStream("ndjson"), "{\"type\":\"A\"}\n");
 
         (await upload.ReadAnswerAsync()).ShouldBe(HttpStatusCode.RequestTimeout, "idle-timeout").WithNumber("line", 2).WithNumber("accepted", 1);

@@ -53,7 +53,8 @@ internal sealed class OpenUpload : IDisposable
 
         var body = new char[length];
         var read = await reader.ReadBlockAsync(body, cancel);
-        return new Answer((HttpStatusCode)int.Parse(status, CultureInfo.InvariantCulture), contentType, retryAfter, new string(body, 0, read));
+        return new Answer(
+            (HttpStatusCode)int.Parse(status, CultureInfo.InvariantCulture), contentType, retryAfter, new string(body, 0, read));
     }
 
     public void Dispose() => _client.Dispose();

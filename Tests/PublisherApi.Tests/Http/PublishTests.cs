@@ -44,7 +44,8 @@ public sealed class PublishTests(Servers servers)
         var answer = (await _publisher.PostAsync(stream, """[{"type":"A"},{"type":"B"},{"type":"C"}]""", contentType)).ShouldBeOk(3);
 
         Assert.Equal((1, 3), (answer.First.Sequence, answer.Last.Sequence));
-        Assert.Equal(["A", "B", "C"], (await _publisher.ReadAsync(stream)).Select(json => JsonDocument.Parse(json).RootElement.GetProperty("type").GetString()!));
+        Assert.Equal(["A", "B", "C"], (await _publisher.ReadAsync(stream)).Select(
+            json => JsonDocument.Parse(json).RootElement.GetProperty("type").GetString()!));
     }
 
     [Fact]
@@ -163,7 +164,8 @@ public sealed class PublishTests(Servers servers)
     [Fact]
     public async Task Get_is_not_allowed()
     {
-        using var response = await _publisher.Http.GetAsync(new Uri("/streams/x/events", UriKind.Relative), TestContext.Current.CancellationToken);
+        using var response = await _publisher.Http.GetAsync(
+            new Uri("/streams/x/events", UriKind.Relative), TestContext.Current.CancellationToken);
 
         Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
         Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
@@ -226,7 +228,8 @@ public sealed class PublishTests(Servers servers)
             .ShouldBe(HttpStatusCode.Conflict, "position-mismatch");
 
         Assert.Equal(first.Last.Next.ToString(), conflict.Json.GetProperty("current").GetString());
-        (await _publisher.PostAsync(stream, """{"type":"T","id":"4"}""", query: "?expected=0-0")).ShouldBe(HttpStatusCode.Conflict, "position-mismatch");
+        (await _publisher.PostAsync(stream, """{"type":"T","id":"4"}""", query: "?expected=0-0")).ShouldBe(
+            HttpStatusCode.Conflict, "position-mismatch");
 
         // What is known already passes, whatever is expected.
         (await _publisher.PostAsync(stream, """{"type":"T","id":"1"}""", query: "?expected=0-0")).ShouldBeOk(0, 1);
@@ -242,12 +245,15 @@ public sealed class PublishTests(Servers servers)
         var stream = PublisherHost.NewStream();
         var end = (await _publisher.PostAsync(stream, $$"""[{"type":"T"},{"type":"{{type}}","id":"end"}]""")).ShouldBeOk(2);
 
-        var refused = (await _publisher.PostAsync(stream, """{"type":"T","id":"late"}""")).ShouldBe(HttpStatusCode.Conflict, "stream-ended");
-        Assert.Equal((state, end.Last.ToString()), (refused.Json.GetProperty("state").GetString(), refused.Json.GetProperty("current").GetString()));
+        var refused = (await _publisher.PostAsync(stream, """{"type":"T","id":"late"}""")).ShouldBe(
+            HttpStatusCode.Conflict, "stream-ended");
+        Assert.Equal(
+            (state, end.Last.ToString()), (refused.Json.GetProperty("state").GetString(), refused.Json.GetProperty("current").GetString()));
         (await _publisher.PostAsync(stream, $$"""{"type":"{{type}}","id":"end"}""")).ShouldBeOk(0, 1);
 
         // The end comes before the expected position.
-        (await _publisher.PostAsync(stream, """{"type":"T","id":"late"}""", query: "?expected=0-0")).ShouldBe(HttpStatusCode.Conflict, "stream-ended");
+        (await _publisher.PostAsync(stream, """{"type":"T","id":"late"}""", query: "?expected=0-0")).ShouldBe(
+            HttpStatusCode.Conflict, "stream-ended");
     }
 
     [Fact]
@@ -266,7 +272,8 @@ public sealed class PublishTests(Servers servers)
     {
         var stream = PublisherHost.NewStream();
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 200).Select(index => _publisher.PostAsync(stream, $$"""{"type":"T","id":"{{index % 100}}"}""")));
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 200).Select(index => _publisher.PostAsync(stream, $$"""{"type":"T","id":"{{index % 100}}"}""")));
 
         Assert.Equal((100, 100), (answers.Sum(answer => answer.Accepted), answers.Sum(answer => answer.Duplicates)));
         Assert.Equal(100, answers.Select(answer => answer.First).Distinct().Count());

@@ -60,10 +60,13 @@ public sealed class PublisherGrpcTests(Servers servers)
 
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Events = { plain } });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Stream = stream, Streams = { stream }, Events = { plain } });
-        await RefusedAsync(StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Streams = { stream, stream }, Events = { plain } });
+        await RefusedAsync(
+            StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Streams = { stream, stream }, Events = { plain } });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-stream", new PublishRequest { Stream = "a b", Events = { plain } });
-        await RefusedAsync(StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Stream = stream, Expected = "1", Events = { plain } });
-        await RefusedAsync(StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Stream = stream, Durability = "x", Events = { plain } });
+        await RefusedAsync(
+            StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Stream = stream, Expected = "1", Events = { plain } });
+        await RefusedAsync(
+            StatusCode.InvalidArgument, "invalid-parameter", new PublishRequest { Stream = stream, Durability = "x", Events = { plain } });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-event", new PublishRequest { Stream = stream });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-event", new PublishRequest { Stream = stream, Events = { new Event() } });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-event", new PublishRequest { Stream = stream, Events = { new Event { Type = "T", Position = "1-1" } } });
@@ -71,12 +74,16 @@ public sealed class PublisherGrpcTests(Servers servers)
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-event", new PublishRequest { Stream = stream, Events = { new Event { Type = "T", Attributes = { { "id", "x" } } } } });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-event", new PublishRequest { Stream = stream, Events = { new Event { Type = "T", Data = ByteString.CopyFromUtf8("{") } } });
         await RefusedAsync(StatusCode.InvalidArgument, "invalid-event", new PublishRequest { Stream = stream, Events = { new Event { Type = "STREAM_END" }, plain } });
-        await RefusedAsync(StatusCode.ResourceExhausted, "too-large", new PublishRequest { Stream = stream, Events = { Enumerable.Repeat(plain, 1001) } });
         await RefusedAsync(
-            StatusCode.ResourceExhausted, "too-large", new PublishRequest { Stream = stream, Events = { new Event { Type = "T", Data = ByteString.CopyFromUtf8($"\"{new string('x', 1 << 20)}\"") } } });
+            StatusCode.ResourceExhausted, "too-large", new PublishRequest { Stream = stream, Events = { Enumerable.Repeat(plain, 1001) } });
+        await RefusedAsync(
+            StatusCode.ResourceExhausted, "too-large", new PublishRequest { Stream = stream, Events = { new Event { Type = "T", Data = ByteString.CopyFromUtf8(
+                $"\"{new string('x', 1 << 20)}\"") } } });
 
-        await Client.PublishAsync(new PublishRequest { Stream = stream, Events = { new Event { Type = "STREAM_END" } } }, cancellationToken: Cancel);
-        var problem = await RefusedAsync(StatusCode.FailedPrecondition, "stream-ended", new PublishRequest { Stream = stream, Events = { plain } });
+        await Client.PublishAsync(
+            new PublishRequest { Stream = stream, Events = { new Event { Type = "STREAM_END" } } }, cancellationToken: Cancel);
+        var problem = await RefusedAsync(
+            StatusCode.FailedPrecondition, "stream-ended", new PublishRequest { Stream = stream, Events = { plain } });
         Assert.Equal("ended", problem.GetProperty("state").GetString());
         Assert.Single(await _publisher.ReadAsync(stream));
     }
@@ -85,7 +92,8 @@ public sealed class PublisherGrpcTests(Servers servers)
     public async Task Publish_to_several_streams_answers_for_each()
     {
         string[] streams = [PublisherHost.NewStream("grpc"), PublisherHost.NewStream("grpc"), PublisherHost.NewStream("grpc")];
-        await Client.PublishAsync(new PublishRequest { Stream = streams[1], Events = { new Event { Type = "STREAM_END" } } }, cancellationToken: Cancel);
+        await Client.PublishAsync(
+            new PublishRequest { Stream = streams[1], Events = { new Event { Type = "STREAM_END" } } }, cancellationToken: Cancel);
 
         var response = await Client.PublishAsync(new PublishRequest { Streams = { streams }, Events = { new Event { Type = "A" }, new Event { Type = "B" } } }, cancellationToken: Cancel);
 
@@ -148,14 +156,16 @@ public sealed class PublisherGrpcTests(Servers servers)
         await using var publisher = await PublisherHost.StartAsync(servers.Redis, servers.Archive);
         using var call = new Publisher.PublisherClient(publisher.Grpc).PublishStream(cancellationToken: Cancel);
         using var watch = new Health.HealthClient(publisher.Grpc).Watch(new HealthCheckRequest(), cancellationToken: Cancel);
-        await call.RequestStream.WriteAsync(new PublishRequest { Stream = PublisherHost.NewStream("grpc"), Events = { new Event { Type = "T" } } }, Cancel);
+        await call.RequestStream.WriteAsync(
+            new PublishRequest { Stream = PublisherHost.NewStream("grpc"), Events = { new Event { Type = "T" } } }, Cancel);
         Assert.True(await call.ResponseStream.MoveNext(Cancel));
         Assert.True(await watch.ResponseStream.MoveNext(Cancel));
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, watch.ResponseStream.Current.Status);
 
         var stop = publisher.StopAsync();
 
-        Assert.Equal(StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext(Cancel))).StatusCode);
+        Assert.Equal(
+            StatusCode.Unavailable, (await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext(Cancel))).StatusCode);
         Assert.True(await watch.ResponseStream.MoveNext(Cancel));
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.NotServing, watch.ResponseStream.Current.Status);
         await stop;
@@ -174,7 +184,8 @@ public sealed class PublisherGrpcTests(Servers servers)
         }
 
         Assert.Equal(2, (await health.ListAsync(new HealthListRequest(), cancellationToken: Cancel)).Statuses.Count);
-        var unknown = await Assert.ThrowsAsync<RpcException>(async () => await health.CheckAsync(new HealthCheckRequest { Service = "x" }, cancellationToken: Cancel));
+        var unknown = await Assert.ThrowsAsync<RpcException>(
+            async () => await health.CheckAsync(new HealthCheckRequest { Service = "x" }, cancellationToken: Cancel));
         Assert.Equal(StatusCode.NotFound, unknown.StatusCode);
     }
 
