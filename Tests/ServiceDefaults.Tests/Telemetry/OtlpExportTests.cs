@@ -8,6 +8,7 @@ using OpenTelemetry.Trace;
 
 namespace AspireStreaming.ServiceDefaults.Tests.Telemetry;
 
+[Collection("exporting")]
 public sealed class OtlpExportTests
 {
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;

@@ -8,6 +8,7 @@ using OpenTelemetry.Trace;
 
 namespace AspireStreaming.ServiceDefaults.Tests.Telemetry;
 
+[Collection("exporting")]
 public sealed class TracingTests
 {
     [Fact]
@@ -59,13 +60,25 @@ public sealed class TracingTests
         Assert.DoesNotContain(spans.Ended, span => (string?)span.GetTagItem("url.path") is "/alive" or "/health" or "/metrics");
     }
 
-    private static Task<TestService> StartAsync(SpanList spans) => TestService.StartAsync(
+    [Fact]
+    public async Task Own_source_has_no_listener_where_nothing_takes_spans()
+    {
+        await using var service = await StartAsync(new SpanList(), exported: false);
+        using var source = new ActivitySource($"AspireStreaming.{Guid.NewGuid():N}");
+        Assert.False(source.HasListeners());
+
+        await using var exporting = await StartAsync(new SpanList());
+        Assert.True(source.HasListeners());
+    }
+
+    private static Task<TestService> StartAsync(SpanList spans, bool exported = true) => TestService.StartAsync(
         builder => builder.Services.ConfigureOpenTelemetryTracerProvider(tracing => tracing.SetSampler(new AlwaysOnSampler()).AddProcessor(spans)),
         app =>
         {
             app.MapGet("/things/{id}", (string id) => id);
             app.MapGet("/boom", () => Results.StatusCode(500));
-        });
+        },
+        exported ? new() { ["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:9" } : null);
 
     private sealed class SpanList : BaseProcessor<Activity>
     {
