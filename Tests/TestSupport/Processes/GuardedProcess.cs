@@ -46,7 +46,7 @@ internal sealed class GuardedProcess : IAsyncDisposable
     /// <summary>Process id of the server itself; not reused before this object is disposed.</summary>
     public int Id { get; }
 
-    public bool HasExited => ReadState() is null or 'Z' or 'X';
+    public bool HasExited => IsGone(Id);
 
     /// <param name="endSignal">Name of the signal that asks the server to end at once but cleanly.</param>
     /// <param name="logFile">Receives standard output and error.</param>
@@ -80,12 +80,14 @@ internal sealed class GuardedProcess : IAsyncDisposable
     /// <summary>Ends the server at once, with its children, as a power cut of the machine would; returns when it is gone.</summary>
     public void Kill()
     {
-        foreach (var id in StopTree())
+        var tree = StopTree();
+        foreach (var id in tree)
         {
             UnixSignals.Send(id, UnixSignals.Kill);
         }
 
-        SpinWait.SpinUntil(() => HasExited, GuardianTimeout);
+        // The children too: PostgreSQL does not start again while one of them still has the old shared memory.
+        SpinWait.SpinUntil(() => tree.TrueForAll(IsGone), GuardianTimeout);
     }
 
     /// <summary>Freezes the server and its children (SIGSTOP): connections stay open, nothing answers.</summary>
@@ -154,7 +156,7 @@ internal sealed class GuardedProcess : IAsyncDisposable
     private List<int> StopTree()
     {
         UnixSignals.Send(Id, UnixSignals.Stop);
-        SpinWait.SpinUntil(() => ReadState() is null or 'T' or 'Z' or 'X', GuardianTimeout);
+        SpinWait.SpinUntil(() => ReadState(Id) is null or 'T' or 'Z' or 'X', GuardianTimeout);
         var tree = ReadTree();
         foreach (var id in tree)
         {
@@ -189,12 +191,14 @@ internal sealed class GuardedProcess : IAsyncDisposable
         return tree;
     }
 
-    private char? ReadState()
+    private static bool IsGone(int id) => ReadState(id) is null or 'Z' or 'X';
+
+    private static char? ReadState(int id)
     {
         try
         {
             // The second field, the program's name in parentheses, may hold anything.
-            var stat = File.ReadAllText($"/proc/{Id}/stat");
+            var stat = File.ReadAllText($"/proc/{id}/stat");
             return stat[stat.LastIndexOf(')') + 2];
         }
         catch (IOException)
