@@ -109,7 +109,8 @@ internal sealed class PostgresCluster
                 _postgres,
                 DataDirectory,
                 script,
-            ]) with { FileName = "/bin/sh" };
+            ]) with
+            { FileName = "/bin/sh" };
             await RunAsync(server, "postgres --single", cancellationToken);
         }
         finally

@@ -100,7 +100,11 @@ public sealed class PostgresServerTests : IDisposable
     {
         var text = new NpgsqlConnectionStringBuilder
         {
-            Host = "127.0.0.1", Port = port, Username = user, Password = password, Pooling = false,
+            Host = "127.0.0.1",
+            Port = port,
+            Username = user,
+            Password = password,
+            Pooling = false,
         };
         await using var connection = new NpgsqlConnection(text.ConnectionString);
         await connection.OpenAsync(Ct);
