@@ -48,6 +48,8 @@ internal static class PublisherServices
         services.AddHealthChecks().AddCheck<RedisCircuitHealthCheck>(RedisCircuitHealthCheck.Name);
 
         services.AddSingleton<InFlightBytes>();
+        services.AddSingleton<LongRequests>();
+        services.AddHostedService(provider => provider.GetRequiredService<LongRequests>());
         services.AddSingleton<PublishHandler>();
 
         // An event's framing in a message is small; the exact bound on a batch is checked after decoding.

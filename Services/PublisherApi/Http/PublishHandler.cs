@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
-using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming.Contracts;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -18,7 +17,7 @@ internal sealed class PublishHandler(
     InFlightBytes inFlight,
     StreamActivity activity,
     PublisherMetrics metrics,
-    DrainState drain,
+    LongRequests longRequests,
     IOptions<PublisherOptions> options,
     TimeProvider time,
     ILogger<PublishHandler> logger)
@@ -26,7 +25,7 @@ internal sealed class PublishHandler(
     private const int MaxIdempotencyKeyLength = 256;
 
     private readonly PublisherOptions _options = options.Value;
-    private readonly NdjsonContext _ndjson = new(json, appender, options.Value, time, drain.Draining);
+    private readonly NdjsonContext _ndjson = new(json, appender, options.Value, time, longRequests.Ending);
 
     public async Task PublishAsync(string stream, HttpContext context)
     {
@@ -156,6 +155,19 @@ internal sealed class PublishHandler(
         }
 
         var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey);
+        longRequests.Started();
+        try
+        {
+            return await UploadAsync(upload, stream, query, context);
+        }
+        finally
+        {
+            longRequests.Ended();
+        }
+    }
+
+    private async Task<Problem?> UploadAsync(NdjsonUpload upload, string stream, PublishQuery query, HttpContext context)
+    {
         if (await upload.RunAsync(context.Request.BodyReader, context.RequestAborted) is { } problem)
         {
             PublisherLog.UploadEnded(logger, stream, problem.Line!.Value, upload.Totals.Accepted, problem.Detail);
@@ -171,7 +183,7 @@ internal sealed class PublishHandler(
         bool? archived = null;
         if (query.ArchiveTimeout is { } timeout)
         {
-            archived = await archive.WaitAsync(stream, totals.Newest, timeout, drain.Draining, context.RequestAborted);
+            archived = await archive.WaitAsync(stream, totals.Newest, timeout, longRequests.Ending, context.RequestAborted);
         }
 
         await PublishAnswer.WriteAsync(context.Response, stream, totals, archived);

@@ -1,4 +1,4 @@
-using AspireStreaming.ServiceDefaults.Health;
+using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.V1;
 using Grpc.Core;
 using Grpc.Health.V1;
@@ -8,7 +8,7 @@ namespace AspireStreaming.PublisherApi.Rpc;
 /// <summary>
 /// The standard health protocol. Serving as long as the service does not stop: without Redis it must stay reachable to say so.
 /// </summary>
-internal sealed class HealthGrpcService(DrainState drain) : Health.HealthBase
+internal sealed class HealthGrpcService(LongRequests longRequests) : Health.HealthBase
 {
     private static readonly string[] Services = ["", Publisher.Descriptor.FullName];
 
@@ -32,19 +32,30 @@ internal sealed class HealthGrpcService(DrainState drain) : Health.HealthBase
         HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
     {
         var known = Services.Contains(request.Service);
-        await responseStream.WriteAsync(
-            known ? Current() : new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.ServiceUnknown }, context.CancellationToken);
-        var drained = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var registration = drain.Draining.Register(() => drained.TrySetResult());
-        await drained.Task.WaitAsync(context.CancellationToken);
-        if (known)
+        longRequests.Started();
+        try
         {
-            await responseStream.WriteAsync(Current(), context.CancellationToken);
+            await responseStream.WriteAsync(
+                known ? Current() : new HealthCheckResponse { Status = HealthCheckResponse.Types.ServingStatus.ServiceUnknown },
+                context.CancellationToken);
+            var ending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var registration = longRequests.Ending.Register(() => ending.TrySetResult());
+            await ending.Task.WaitAsync(context.CancellationToken);
+            if (known)
+            {
+                await responseStream.WriteAsync(Current(), context.CancellationToken);
+            }
+        }
+        finally
+        {
+            longRequests.Ended();
         }
     }
 
     private HealthCheckResponse Current() => new()
     {
-        Status = drain.IsDraining ? HealthCheckResponse.Types.ServingStatus.NotServing : HealthCheckResponse.Types.ServingStatus.Serving,
+        Status = longRequests.Ending.IsCancellationRequested
+            ? HealthCheckResponse.Types.ServingStatus.NotServing
+            : HealthCheckResponse.Types.ServingStatus.Serving,
     };
 }

@@ -1,7 +1,6 @@
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
 using AspireStreaming.PublisherApi.Http;
-using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.V1;
 using Grpc.Core;
@@ -17,7 +16,7 @@ internal sealed class PublisherGrpcService(
     InFlightBytes inFlight,
     StreamActivity activity,
     PublisherMetrics metrics,
-    DrainState drain,
+    LongRequests longRequests,
     IOptions<PublisherOptions> options,
     TimeProvider time) : Publisher.PublisherBase
 {
@@ -42,8 +41,9 @@ internal sealed class PublisherGrpcService(
         IAsyncStreamReader<PublishRequest> requestStream, IServerStreamWriter<PublishResponse> responseStream, ServerCallContext context)
     {
         activity.RequestStarted();
+        longRequests.Started();
         using var silence = new CancellationTokenSource(_options.UploadIdleTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, drain.Draining, context.CancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, longRequests.Ending, context.CancellationToken);
         try
         {
             // One request at a time: a stream's order is the order in which its appends are answered, and a retry must not fall
@@ -58,6 +58,7 @@ internal sealed class PublisherGrpcService(
         finally
         {
             activity.RequestEnded();
+            longRequests.Ended();
         }
     }
 
@@ -180,7 +181,7 @@ internal sealed class PublisherGrpcService(
 
         var totals = default(PublishTotals).Add(outcome.Result!);
         bool? archived = request.Durability == "archived"
-            ? await archive.WaitAsync(stream, totals.Newest, ArchiveTimeout, drain.Draining, cancellationToken)
+            ? await archive.WaitAsync(stream, totals.Newest, ArchiveTimeout, longRequests.Ending, cancellationToken)
             : null;
         return (totals, archived, null);
     }
