@@ -9,7 +9,8 @@ namespace AspireStreaming.Streaming.Tests.Redis;
 
 /// <summary>
 /// Random interleavings of several publishers with everything that Redis can do to them, against a model that remembers all that was
-/// ever acknowledged. FsCheck prints the seed of a failure and shrinks it.
+/// ever acknowledged. The same interleavings every time, so that a failure is the change's own; PROPERTY_SEED=random looks for new ones.
+/// FsCheck prints the seed of a failure and shrinks it.
 /// </summary>
 public sealed class AppendModelTests : IAsyncLifetime
 {
@@ -44,7 +45,8 @@ public sealed class AppendModelTests : IAsyncLifetime
             (1, Gen.Constant((Operation)new Crash())));
         var run = Prop.ForAll(Arb.From(Gen.ArrayOf(operation), Shrink), CheckAsync);
 
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(30).WithStartSize(10).WithEndSize(50), run);
+        var config = Config.QuickThrowOnFailure.WithMaxTest(25).WithStartSize(10).WithEndSize(50);
+        Check.One(Environment.GetEnvironmentVariable("PROPERTY_SEED") == "random" ? config : config.WithReplay(20261120UL, 1763655000001UL), run);
     }
 
     private static Gen<Operation> AppendGenerator() =>
@@ -106,7 +108,10 @@ public sealed class AppendModelTests : IAsyncLifetime
     /// <summary>What <see cref="Reload"/> and <see cref="Crash"/> go back to.</summary>
     private sealed record Snapshot : Operation;
 
-    /// <summary>The last snapshot's data with today's scripts: a process demoted and promoted again.</summary>
+    /// <summary>
+    /// The last snapshot's data with today's scripts: a process that was demoted and promoted again after the other one was appended to,
+    /// which raised the epoch. (Without such an append the fence cannot tell; see decision 3.)
+    /// </summary>
     private sealed record Reload : Operation;
 
     /// <summary>Another process raised every partition's epoch.</summary>
@@ -212,17 +217,10 @@ public sealed class AppendModelTests : IAsyncLifetime
                     break;
                 case Reload:
                     await _publishers[0].Database.ExecuteAsync("DEBUG", "RELOAD", "NOSAVE");
+                    await RaiseAsync();
                     break;
                 case RaiseByAnother:
-                    foreach (var stream in _streams)
-                    {
-                        var key = StreamKeys.Epoch(StreamName.PartitionOf(stream));
-                        if (await _publishers[0].Database.StringGetAsync(key) is { IsNull: false } stored)
-                        {
-                            await _publishers[0].Database.StringSetAsync(key, Math.Max((long)stored + 1, TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()));
-                        }
-                    }
-
+                    await RaiseAsync();
                     break;
                 case Crash:
                     _redis.Kill();
@@ -232,6 +230,18 @@ public sealed class AppendModelTests : IAsyncLifetime
                     break;
                 default:
                     break;
+            }
+        }
+
+        private async Task RaiseAsync()
+        {
+            foreach (var stream in _streams)
+            {
+                var key = StreamKeys.Epoch(StreamName.PartitionOf(stream));
+                if (await _publishers[0].Database.StringGetAsync(key) is { IsNull: false } stored)
+                {
+                    await _publishers[0].Database.StringSetAsync(key, Math.Max((long)stored + 1, TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()));
+                }
             }
         }
 
