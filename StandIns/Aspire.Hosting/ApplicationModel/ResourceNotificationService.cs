@@ -222,7 +222,9 @@ public class ResourceNotificationService : IDisposable
 
         async Task WaitForInstanceAsync(string id)
         {
-            if (!(TryGetCurrentState(id, out var now) && IsSatisfied(now, wait)))
+            // A healthy dependency whose ready handlers still run is waited for as well.
+            if (!(TryGetCurrentState(id, out var now) && IsSatisfied(now, wait)
+                && (wait.WaitType != WaitType.WaitUntilHealthy || now.Snapshot.Ready!.IsCompleted)))
             {
                 await PublishUpdateAsync(resource, snapshot =>
                     snapshot.State?.Text is null || snapshot.State.Text == KnownResourceStates.Starting
