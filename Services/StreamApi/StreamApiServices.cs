@@ -44,6 +44,7 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<FeedRegistry>();
         builder.Services.AddSingleton<StartResolver>();
         builder.Services.AddSingleton<PageReader>();
+        builder.Services.AddSingleton<FollowerFactory>();
         builder.Services.AddSingleton<Subscriber>();
         builder.Services.AddSingleton<SubscriptionServices>();
         builder.Services.AddSingleton<SseEndpoint>();

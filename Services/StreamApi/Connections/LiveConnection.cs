@@ -3,13 +3,12 @@ using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.StreamApi.Connections;
 
-/// <summary>One subscriber's connection, as the registry, the ticker and the listings see it.</summary>
+/// <summary>A client's connection, as the registry, the ticker and the listings see it.</summary>
 internal abstract class LiveConnection(string transport, string stream, string? remote, string? userAgent, DateTimeOffset since)
 {
     private string? _drainReason;
     private long _lastWrite;
     private long _writingSince;
-    private long _positionOwedSince;
     private bool _due;
 
     /// <summary>Its id on this replica.</summary>
@@ -40,19 +39,22 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     public abstract Tier Tier { get; }
 
     /// <summary>Whether it has reached the end of the stream once.</summary>
-    public bool IsCaughtUp { get; protected set; }
+    public abstract bool IsCaughtUp { get; }
 
     /// <summary>Bytes written.</summary>
     public long Bytes { get; protected set; }
 
     /// <summary>Events skipped by its policy.</summary>
-    public long Drops { get; protected set; }
+    public abstract long Drops { get; }
 
     /// <summary>Wakes its loop.</summary>
     public DeliverySignal Signal { get; } = new();
 
     /// <summary>Whether a write that waits for the client too long ends the connection.</summary>
     protected virtual bool WritesTimeOut => true;
+
+    /// <summary>Since when a cursor is beyond what the client knows, by the registry's clock; 0 when none is. Asked by the ticker.</summary>
+    protected abstract long PositionOwedSince { get; }
 
     /// <summary>Why it must end; null while it may go on.</summary>
     protected string? DrainReason => Volatile.Read(ref _drainReason);
@@ -84,7 +86,7 @@ internal abstract class LiveConnection(string transport, string stream, string? 
             return !WritesTimeOut || now - writing < writeTimeout;
         }
 
-        var owed = Volatile.Read(ref _positionOwedSince);
+        var owed = PositionOwedSince;
         if (now - Volatile.Read(ref _lastWrite) >= heartbeat || (owed != 0 && now - owed >= positionInterval))
         {
             Volatile.Write(ref _due, true);
@@ -114,26 +116,5 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     {
         Volatile.Write(ref _writingSince, 0);
         Volatile.Write(ref _lastWrite, now);
-    }
-
-    /// <summary>The cursor moved over an event that the client does not get.</summary>
-    protected void OwePosition(long now)
-    {
-        if (_positionOwedSince == 0)
-        {
-            Volatile.Write(ref _positionOwedSince, Math.Max(now, 1));
-        }
-    }
-
-    /// <summary>Whether the client's last id is older than the cursor.</summary>
-    protected bool OwesPosition => _positionOwedSince != 0;
-
-    /// <summary>The client was told the cursor's position.</summary>
-    protected void PositionTold()
-    {
-        if (_positionOwedSince != 0)
-        {
-            Volatile.Write(ref _positionOwedSince, 0);
-        }
     }
 }

@@ -1,5 +1,4 @@
 using AspireStreaming.ServiceDefaults.Health;
-using AspireStreaming.StreamApi.Delivery;
 
 namespace AspireStreaming.StreamApi.Connections;
 
@@ -16,29 +15,31 @@ internal enum Refusal
     TooManyStreams,
 }
 
-/// <summary>Opens subscriptions: finds them a place and a feed, resolves their start, runs them and cleans up.</summary>
+/// <summary>Opens connections that follow streams: finds them a place and followers, runs them and cleans up.</summary>
 internal sealed class Subscriber(
-    FeedRegistry feeds,
-    StartResolver starts,
-    ConnectionRegistry registry,
-    RedisGate gate,
-    StoreRetry retry,
-    DrainState drain,
-    TimeProvider time,
-    ILogger<Subscriber> logger)
+    FollowerFactory followers, ConnectionRegistry registry, DrainState drain, TimeProvider time, ILogger<Subscriber> logger)
 {
-    /// <summary>How long the answer's head waits for what the stream's end decides about it.</summary>
+    /// <summary>How long the answer's head waits for what the streams' ends decide about it.</summary>
     private static readonly TimeSpan HeadPatience = TimeSpan.FromSeconds(1);
 
-    /// <summary>Runs a subscription.</summary>
+    /// <summary>Runs a connection that follows one stream.</summary>
     /// <param name="request">What the client wants.</param>
-    /// <param name="create">
-    /// Makes the subscription from its feed and the start that is being resolved; null when there is nothing to subscribe to.
-    /// </param>
+    /// <param name="create">Makes the connection; null when there is nothing to subscribe to.</param>
+    /// <param name="requestAborted">Cancelled when the client leaves.</param>
+    /// <returns>Why there was none; null when there was.</returns>
+    public Task<Refusal?> RunAsync(
+        SubscriptionRequest request, Func<StreamFollower, DeliveryConnection?> create, CancellationToken requestAborted) =>
+        RunAsync([request], followers => create(followers[0]), requestAborted);
+
+    /// <summary>Runs a connection that follows several streams.</summary>
+    /// <param name="requests">What the client wants.</param>
+    /// <param name="create">Makes the connection; null when there is nothing to subscribe to.</param>
     /// <param name="requestAborted">Cancelled when the client leaves.</param>
     /// <returns>Why there was none; null when there was.</returns>
     public async Task<Refusal?> RunAsync(
-        SubscriptionRequest request, Func<StreamFeed, Task<ResolvedStart>, Subscription?> create, CancellationToken requestAborted)
+        IReadOnlyList<SubscriptionRequest> requests,
+        Func<StreamFollower[], DeliveryConnection?> create,
+        CancellationToken requestAborted)
     {
         if (drain.IsDraining)
         {
@@ -50,50 +51,51 @@ internal sealed class Subscriber(
             return Refusal.TooManyConnections;
         }
 
+        var created = new List<StreamFollower>(requests.Count);
         try
         {
-            var feed = feeds.TryAcquire(request.Stream);
-            if (feed is null)
+            foreach (var request in requests)
             {
-                return Refusal.TooManyStreams;
+                if (followers.TryCreate(request, requestAborted) is not { } follower)
+                {
+                    return Refusal.TooManyStreams;
+                }
+
+                created.Add(follower);
             }
 
-            try
-            {
-                await RunAsync(request, feed, create, requestAborted);
-                return null;
-            }
-            finally
-            {
-                feeds.Release(feed);
-            }
+            await RunAsync([.. created], create, requestAborted);
+            return null;
         }
         finally
         {
+            foreach (var follower in created)
+            {
+                follower.Dispose();
+            }
+
             registry.Leave();
         }
     }
 
     private async Task RunAsync(
-        SubscriptionRequest request,
-        StreamFeed feed,
-        Func<StreamFeed, Task<ResolvedStart>, Subscription?> create,
-        CancellationToken requestAborted)
+        StreamFollower[] created, Func<StreamFollower[], DeliveryConnection?> create, CancellationToken requestAborted)
     {
-        var resolving = ResolveAsync(feed, request.From, requestAborted);
-        if (!resolving.IsCompleted)
+        var resolving = Array.FindAll(created, follower => !follower.Start.IsCompleted);
+        if (resolving.Length > 0)
         {
-            await ((Task)resolving.WaitAsync(HeadPatience, time, requestAborted)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var all = resolving is [var only] ? only.Start : Task.WhenAll(resolving.Select(follower => follower.Start));
+            await all.WaitAsync(HeadPatience, time, requestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        var connection = create(feed, resolving);
+        var connection = create(created);
         if (connection is null)
         {
             return;
         }
 
         registry.Add(connection);
-        StreamApiLog.ConnectionOpened(logger, connection.Id, request.Stream, request.From.Position);
+        StreamApiLog.ConnectionOpened(logger, connection.Id, connection.Stream, created[0].Request.From.Position);
         var reason = "aborted";
         try
         {
@@ -106,52 +108,13 @@ internal sealed class Subscriber(
         catch (Exception exception)
         {
             // The head is sent: all that is left is not to end it as if all were well.
-            StreamApiLog.ConnectionFailed(logger, connection.Id, request.Stream, exception);
+            StreamApiLog.ConnectionFailed(logger, connection.Id, connection.Stream, exception);
             connection.Abort();
         }
         finally
         {
             registry.Remove(connection);
-            StreamApiLog.ConnectionClosed(logger, connection.Id, request.Stream, connection.Position, reason);
-        }
-    }
-
-    /// <summary>
-    /// Resolves the start, however long Redis stays away. The tail is asked for once more, so that a client who connects after a
-    /// publish was answered is not called caught up before it has that event.
-    /// </summary>
-    private async Task<ResolvedStart> ResolveAsync(StreamFeed feed, StartFrom from, CancellationToken cancellationToken)
-    {
-        var followed = feed.IsReady;
-        await feed.Ready.WaitAsync(cancellationToken);
-        for (var failures = 0; ; failures++)
-        {
-            var (last, end) = feed.Tail;
-            var isKnown = from.Kind == StartKind.Start || (from.Kind == StartKind.Position && from.Position <= last);
-            if (isKnown && (!followed || failures > 0 || gate.IsFailing))
-            {
-                return new ResolvedStart(from.Position, null, new StreamTail(last, end, false));
-            }
-
-            try
-            {
-                var start = await starts.ResolveAsync(feed.Stream, from, TierSet.All, cancellationToken);
-                if (start.Tail is { Deleted: false } tail && tail.Last > feed.Tail.Last)
-                {
-                    feed.Expect();
-                }
-
-                // The log may have lost what this feed still has; then the feed knows better what is beyond the end.
-                return isKnown ? new ResolvedStart(from.Position, null, start.Tail) : start;
-            }
-            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
-            {
-                if (!isKnown)
-                {
-                    await retry.WaitAsync(exception, failures, cancellationToken);
-                    cancellationToken.ThrowIfCancellationRequested();
-                }
-            }
+            StreamApiLog.ConnectionClosed(logger, connection.Id, connection.Stream, connection.Position, reason);
         }
     }
 }

@@ -6,7 +6,7 @@ namespace AspireStreaming.StreamApi.Delivery;
 /// Wakes the one loop that waits for it; a signal that comes while nobody waits is kept, further ones merge with it. Reused for
 /// every wait, and the loop goes on in the thread that signals: one work item can so serve all readers of a stream.
 /// </summary>
-internal sealed class DeliverySignal : IValueTaskSource
+internal sealed class DeliverySignal : ReaderSignal, IValueTaskSource
 {
     private const int Idle = 0;
     private const int Signalled = 1;
@@ -33,8 +33,8 @@ internal sealed class DeliverySignal : IValueTaskSource
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>Signals.</summary>
-    public void Set()
+    /// <inheritdoc/>
+    public override void Set()
     {
         while (true)
         {

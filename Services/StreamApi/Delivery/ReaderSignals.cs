@@ -10,8 +10,8 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
     private const int InlineReaders = 4;
 
     private readonly Lock _lock = new();
-    private readonly HashSet<DeliverySignal> _signals = [];
-    private DeliverySignal[]? _snapshot;
+    private readonly HashSet<ReaderSignal> _signals = [];
+    private ReaderSignal[]? _snapshot;
     private int _pulses;
 
     /// <summary>Number of readers.</summary>
@@ -27,7 +27,7 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
     }
 
     /// <summary>Adds a reader.</summary>
-    public void Add(DeliverySignal reader)
+    public void Add(ReaderSignal reader)
     {
         lock (_lock)
         {
@@ -37,7 +37,7 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
     }
 
     /// <summary>Removes a reader.</summary>
-    public void Remove(DeliverySignal reader)
+    public void Remove(ReaderSignal reader)
     {
         lock (_lock)
         {
@@ -77,7 +77,7 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
         while (Interlocked.Add(ref _pulses, -served) > 0);
     }
 
-    private DeliverySignal[] Snapshot()
+    private ReaderSignal[] Snapshot()
     {
         lock (_lock)
         {

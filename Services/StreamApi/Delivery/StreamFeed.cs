@@ -82,10 +82,10 @@ internal sealed class StreamFeed : IAsyncDisposable
     public void Start() => Request(Work.Subscribe | Work.LearnTail);
 
     /// <summary>Adds a reader's signal.</summary>
-    public void Join(DeliverySignal reader) => _readers.Add(reader);
+    public void Join(ReaderSignal reader) => _readers.Add(reader);
 
     /// <summary>Removes a reader's signal.</summary>
-    public void Leave(DeliverySignal reader) => _readers.Remove(reader);
+    public void Leave(ReaderSignal reader) => _readers.Remove(reader);
 
     /// <inheritdoc cref="FeedState.Read"/>
     public WindowRead Read(

@@ -7,12 +7,8 @@ namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>One gRPC subscriber. HTTP/2 flow control paces it; a client that pauses is no failure, so no write of its times out.</summary>
 internal sealed class GrpcSubscription(
-    HttpContext context,
-    SubscriptionRequest request,
-    StreamFeed feed,
-    Task<ResolvedStart> resolving,
-    SubscriptionServices services,
-    IServerStreamWriter<V1.Delivery> output) : Subscription("grpc", context, request, feed, resolving, services)
+    HttpContext context, StreamFollower follower, SubscriptionServices services, IServerStreamWriter<V1.Delivery> output)
+    : Subscription("grpc", context, follower, services)
 {
     // A batch sits in one HTTP/2 flush; the last message of it says so.
     private static readonly WriteOptions Buffered = new(WriteFlags.BufferHint);
@@ -33,12 +29,12 @@ internal sealed class GrpcSubscription(
         // The response's head, sent already, is the answer.
     }
 
-    protected override void WriteEvent(EncodedEvent item) => Add(GrpcEvents.ToDelivery(item), item.Json.Length);
+    public override void WriteEvent(StreamFollower follower, EncodedEvent item) => Add(GrpcEvents.ToDelivery(item), item.Json.Length);
 
-    protected override void WriteControl(ControlEvent control) =>
+    public override void WriteControl(StreamFollower follower, ControlEvent control) =>
         Add(new V1.Delivery { Control = new V1.Control { Name = control.Name, Json = control.Json } }, control.Json.Length);
 
-    protected override void WritePosition(StreamPosition position)
+    public override void WritePosition(StreamFollower follower, StreamPosition position)
     {
         // Only events carry positions here.
     }
@@ -47,8 +43,6 @@ internal sealed class GrpcSubscription(
     {
         // HTTP/2 has its own.
     }
-
-    protected override void WriteDrain(int retryMilliseconds, string reason) => WriteControl(ControlEvent.Drain(Stream, retryMilliseconds, reason));
 
     protected override async ValueTask<bool> FlushPendingAsync()
     {

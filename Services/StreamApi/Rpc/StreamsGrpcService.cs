@@ -41,10 +41,10 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
                 return;
         }
 
-        Subscription Create(StreamFeed feed, Task<ResolvedStart> resolving)
+        GrpcSubscription Create(StreamFollower follower)
         {
             head = context.WriteResponseHeadersAsync([]);
-            return new GrpcSubscription(http, subscription, feed, resolving, services, responseStream);
+            return new GrpcSubscription(http, follower, services, responseStream);
         }
     }
 

@@ -13,11 +13,11 @@ internal sealed class SseConnection : Subscription
     private readonly bool _named;
     private FrameWriter _writer;
 
-    public SseConnection(HttpContext context, SseRequest request, StreamFeed feed, Task<ResolvedStart> resolving, SubscriptionServices services)
-        : base("sse", context, request.Subscription, feed, resolving, services)
+    public SseConnection(HttpContext context, StreamFollower follower, bool named, SubscriptionServices services)
+        : base("sse", context, follower, services)
     {
         _context = context;
-        _named = request.Named;
+        _named = named;
         _writer = new FrameWriter(context.Response.BodyWriter);
     }
 
@@ -30,7 +30,7 @@ internal sealed class SseConnection : Subscription
         _writer.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {NextRetryMilliseconds()}\n: stream {Stream}\n")));
         if (position is { } known)
         {
-            WritePosition(known);
+            Write(known);
         }
         else
         {
@@ -38,7 +38,7 @@ internal sealed class SseConnection : Subscription
         }
     }
 
-    protected override void WriteEvent(EncodedEvent item)
+    public override void WriteEvent(StreamFollower follower, EncodedEvent item)
     {
         if (_named)
         {
@@ -51,16 +51,9 @@ internal sealed class SseConnection : Subscription
         }
     }
 
-    protected override void WriteControl(ControlEvent control) => _writer.Write(control.ToSse());
+    public override void WriteControl(StreamFollower follower, ControlEvent control) => _writer.Write(control.ToSse());
 
-    protected override void WritePosition(StreamPosition position)
-    {
-        Span<byte> text = stackalloc byte[StreamPosition.MaxTextLength];
-        position.TryFormat(text, out var length, default, null);
-        _writer.Write("id: "u8);
-        _writer.Write(text[..length]);
-        _writer.Write("\n\n"u8);
-    }
+    public override void WritePosition(StreamFollower follower, StreamPosition position) => Write(position);
 
     protected override void WriteHeartbeat() => _writer.Write(": heartbeat\n\n"u8);
 
@@ -68,7 +61,7 @@ internal sealed class SseConnection : Subscription
     {
         // EventSource knows the retry line; other clients read the control event.
         _writer.Write(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"retry: {retryMilliseconds}\n")));
-        WriteControl(ControlEvent.Drain(Stream, retryMilliseconds, reason));
+        base.WriteDrain(retryMilliseconds, reason);
     }
 
     protected override async ValueTask<bool> FlushPendingAsync()
@@ -83,5 +76,14 @@ internal sealed class SseConnection : Subscription
         {
             return false;
         }
+    }
+
+    private void Write(StreamPosition position)
+    {
+        Span<byte> text = stackalloc byte[StreamPosition.MaxTextLength];
+        position.TryFormat(text, out var length, default, null);
+        _writer.Write("id: "u8);
+        _writer.Write(text[..length]);
+        _writer.Write("\n\n"u8);
     }
 }

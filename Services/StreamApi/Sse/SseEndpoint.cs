@@ -1,5 +1,4 @@
 using AspireStreaming.StreamApi.Connections;
-using AspireStreaming.StreamApi.Delivery;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -25,17 +24,13 @@ internal sealed class SseEndpoint(Subscriber subscriber, ConnectionRegistry regi
             _ => ended ? TypedResults.NoContent() : TypedResults.Empty,
         };
 
-        SseConnection? Create(StreamFeed feed, Task<ResolvedStart> resolving)
+        SseConnection? Create(StreamFollower follower)
         {
-            if (resolving.IsCompletedSuccessfully)
+            if (follower.StartsAtEnd)
             {
-                var start = resolving.GetAwaiter().GetResult();
-                if (start.Tail.End is not null && start.Position >= start.Tail.Last)
-                {
-                    // EventSource takes it as the end and does not come back.
-                    ended = true;
-                    return null;
-                }
+                // EventSource takes it as the end and does not come back.
+                ended = true;
+                return null;
             }
 
             context.Response.ContentType = "text/event-stream";
@@ -48,7 +43,7 @@ internal sealed class SseEndpoint(Subscriber subscriber, ConnectionRegistry regi
                 rate.MinDataRate = null;
             }
 
-            return new SseConnection(context, request, feed, resolving, services);
+            return new SseConnection(context, follower, request.Named, services);
         }
     }
 }

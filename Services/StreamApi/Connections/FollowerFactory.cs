@@ -1,0 +1,57 @@
+using AspireStreaming.StreamApi.Delivery;
+
+namespace AspireStreaming.StreamApi.Connections;
+
+/// <summary>Makes followers: finds a stream's feed and resolves where to start.</summary>
+internal sealed class FollowerFactory(
+    FeedRegistry feeds, StartResolver starts, RedisGate gate, StoreRetry retry, SubscriptionServices services)
+{
+    /// <summary>Begins to resolve a follower's start.</summary>
+    /// <param name="request">What the client wants.</param>
+    /// <param name="cancellationToken">Ends resolving; a step then throws <see cref="OperationCanceledException"/>.</param>
+    /// <returns>The follower, which the caller disposes of; null when this replica follows as many streams as it may.</returns>
+    public StreamFollower? TryCreate(SubscriptionRequest request, CancellationToken cancellationToken)
+    {
+        var feed = feeds.TryAcquire(request.Stream);
+        return feed is null ? null : new StreamFollower(request, feed, ResolveAsync(feed, request.From, cancellationToken), feeds, services);
+    }
+
+    /// <summary>
+    /// Resolves the start, however long Redis stays away. The tail is asked for once more, so that a client who connects after a
+    /// publish was answered is not called caught up before it has that event.
+    /// </summary>
+    private async Task<ResolvedStart> ResolveAsync(StreamFeed feed, StartFrom from, CancellationToken cancellationToken)
+    {
+        var followed = feed.IsReady;
+        await feed.Ready.WaitAsync(cancellationToken);
+        for (var failures = 0; ; failures++)
+        {
+            var (last, end) = feed.Tail;
+            var isKnown = from.Kind == StartKind.Start || (from.Kind == StartKind.Position && from.Position <= last);
+            if (isKnown && (!followed || failures > 0 || gate.IsFailing))
+            {
+                return new ResolvedStart(from.Position, null, new StreamTail(last, end, false));
+            }
+
+            try
+            {
+                var start = await starts.ResolveAsync(feed.Stream, from, TierSet.All, cancellationToken);
+                if (start.Tail is { Deleted: false } tail && tail.Last > feed.Tail.Last)
+                {
+                    feed.Expect();
+                }
+
+                // The log may have lost what this feed still has; then the feed knows better what is beyond the end.
+                return isKnown ? new ResolvedStart(from.Position, null, start.Tail) : start;
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                if (!isKnown)
+                {
+                    await retry.WaitAsync(exception, failures, cancellationToken);
+                    cancellationToken.ThrowIfCancellationRequested();
+                }
+            }
+        }
+    }
+}
