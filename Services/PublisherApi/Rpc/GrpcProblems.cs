@@ -16,6 +16,9 @@ internal static class GrpcProblems
     /// <summary>Seconds after which to try again.</summary>
     public const string RetryAfterKey = "retry-after";
 
+    /// <summary>Where the stream stands, when it is not where the request expects it, or has ended.</summary>
+    public const string CurrentKey = "current-position";
+
     /// <summary>
     /// Stem of the generated ids of a request that can be repeated: the event at 0-based index i has the id <c>stem.i</c>.
     /// </summary>
@@ -33,6 +36,11 @@ internal static class GrpcProblems
             trailers.Add(RetryAfterKey, Problem.Seconds(retryAfter).ToString(CultureInfo.InvariantCulture));
         }
 
+        if (problem.Current is { } current)
+        {
+            trailers.Add(CurrentKey, current.ToString());
+        }
+
         if (idStem is not null && problem.Ids is not null)
         {
             trailers.Add(IdStemKey, idStem);
@@ -41,13 +49,19 @@ internal static class GrpcProblems
         return new RpcException(new Status(StatusOf(problem.Kind), problem.Detail), trailers);
     }
 
-    private static StatusCode StatusOf(ProblemKind kind) => Problems.Status(kind) switch
+    private static StatusCode StatusOf(ProblemKind kind) => kind switch
     {
-        StatusCodes.Status404NotFound => StatusCode.NotFound,
-        StatusCodes.Status408RequestTimeout => StatusCode.DeadlineExceeded,
-        StatusCodes.Status409Conflict => StatusCode.FailedPrecondition,
-        StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests => StatusCode.ResourceExhausted,
-        StatusCodes.Status503ServiceUnavailable => StatusCode.Unavailable,
-        _ => StatusCode.InvalidArgument,
+        // The caller may read the stream and try again; an ended stream stays ended.
+        ProblemKind.PositionMismatch => StatusCode.Aborted,
+        ProblemKind.RedisFull or ProblemKind.ArchiveBacklogFull => StatusCode.ResourceExhausted,
+        _ => Problems.Status(kind) switch
+        {
+            StatusCodes.Status404NotFound => StatusCode.NotFound,
+            StatusCodes.Status408RequestTimeout => StatusCode.DeadlineExceeded,
+            StatusCodes.Status409Conflict => StatusCode.FailedPrecondition,
+            StatusCodes.Status413PayloadTooLarge or StatusCodes.Status429TooManyRequests => StatusCode.ResourceExhausted,
+            StatusCodes.Status503ServiceUnavailable => StatusCode.Unavailable,
+            _ => StatusCode.InvalidArgument,
+        },
     };
 }

@@ -160,6 +160,8 @@ internal sealed class PublisherGrpcService(
                 metrics.Refused(problem.Kind);
                 result.Status = Problems.Status(problem.Kind);
                 result.Title = $"{Problems.Title(problem.Kind)}: {problem.Detail}";
+                result.Type = Problems.Uri(problem.Kind);
+                result.Current = problem.Current?.ToString() ?? "";
             }
 
             response.Results.Add(result);

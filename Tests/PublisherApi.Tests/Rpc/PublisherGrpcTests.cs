@@ -99,6 +99,21 @@ public sealed class PublisherGrpcTests(Servers servers)
     }
 
     [Fact]
+    public async Task Publish_at_another_position_than_expected_is_aborted_and_says_where_the_stream_is()
+    {
+        var stream = PublisherHost.NewStream("grpc");
+        var plain = new Event { Type = "T" };
+        var last = (await Client.PublishAsync(new PublishRequest { Stream = stream, Events = { plain } }, cancellationToken: Cancel)).Last;
+
+        var fault = await Assert.ThrowsAsync<RpcException>(
+            () => Client.PublishAsync(new PublishRequest { Stream = stream, Expected = "0-0", Events = { plain } }, cancellationToken: Cancel).ResponseAsync);
+
+        Assert.Equal(StatusCode.Aborted, fault.StatusCode);
+        Assert.Equal(last, fault.Trailers.GetValue("current-position"));
+        Assert.Equal("urn:aspirestreaming:problem:position-mismatch", fault.Trailers.GetValue("problem-type"));
+    }
+
+    [Fact]
     public async Task Publish_to_several_streams_answers_for_each()
     {
         string[] streams = [PublisherHost.NewStream("grpc"), PublisherHost.NewStream("grpc"), PublisherHost.NewStream("grpc")];
@@ -110,6 +125,8 @@ public sealed class PublisherGrpcTests(Servers servers)
         Assert.Equal(streams, response.Results.Select(result => result.Stream));
         Assert.Equal([200, 409, 200], response.Results.Select(result => result.Status));
         Assert.NotEmpty(response.Results[1].Title);
+        Assert.Equal("urn:aspirestreaming:problem:stream-ended", response.Results[1].Type);
+        Assert.NotEmpty(response.Results[1].Current);
         Assert.Equal([2, 0, 2], response.Results.Select(result => result.Accepted));
         Assert.Equal(4, response.Accepted);
         Assert.Equal(2, (await _publisher.ReadAsync(streams[0])).Length);
