@@ -1,3 +1,4 @@
+using AspireStreaming.Archive.Cursors;
 using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.DependencyInjection;
@@ -11,7 +12,8 @@ public static class ArchiveServices
 {
     /// <summary>
     /// Adds the data source of <see cref="ResourceNames.ArchiveDatabase"/>, <see cref="ArchiveReader"/> (also as
-    /// <see cref="IArchiveLookup"/>), <see cref="ArchiveSchema"/> and <see cref="ArchiveAudit"/>. Starts nothing and connects to nothing.
+    /// <see cref="IArchiveLookup"/>), <see cref="ArchiveSchema"/>, <see cref="ArchiveAudit"/> and
+    /// <see cref="ConsumerCursors"/>. Starts nothing and connects to nothing.
     /// </summary>
     public static void AddArchive(this IHostApplicationBuilder builder)
     {
@@ -22,5 +24,6 @@ public static class ArchiveServices
         builder.Services.TryAddSingleton<IArchiveLookup>(services => services.GetRequiredService<ArchiveReader>());
         builder.Services.TryAddSingleton<ArchiveSchema>();
         builder.Services.TryAddSingleton<ArchiveAudit>();
+        builder.Services.TryAddSingleton<ConsumerCursors>();
     }
 }
