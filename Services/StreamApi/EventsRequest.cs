@@ -22,9 +22,20 @@ internal enum EventsForm
     NotAcceptable,
 }
 
+/// <summary>How a live client wants its events.</summary>
+/// <param name="Types">The types wanted; null for all.</param>
+/// <param name="Named">Whether frames carry the event's type as their name.</param>
+/// <param name="Policy">What to do when it falls behind.</param>
+/// <param name="Lag">How far that is, events.</param>
+internal readonly record struct DeliveryParameters(TypeFilter? Types, bool Named, LagPolicy Policy, long Lag);
+
 /// <summary>Reads the parameters of <c>GET /streams/{stream}/events</c>.</summary>
 internal static class EventsRequest
 {
+    private static readonly MediaTypeHeaderValue EventStream = new("text/event-stream");
+
+    private const string LastEventIdHeader = "Last-Event-ID";
+    private const string LastEventIdParameter = "lastEventId";
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
     private const double MaxWaitSeconds = 60;
@@ -58,11 +69,18 @@ internal static class EventsRequest
         return page ? EventsForm.Page : EventsForm.NotAcceptable;
     }
 
+    /// <summary>Whether the client takes SSE where there is nothing else.</summary>
+    public static bool AcceptsSse(HttpRequest request) =>
+        request.Headers.Accept.Count == 0
+        || !MediaTypeHeaderValue.TryParseList(request.Headers.Accept, out var types)
+        || types.Count == 0
+        || types.Any(type => type.Quality != 0 && EventStream.IsSubsetOf(type));
+
     /// <summary>Reads an SSE request; a result instead when a parameter is malformed.</summary>
     public static IResult? TryReadSse(HttpRequest request, string stream, out SseRequest? sse)
     {
         sse = null;
-        if (ReadCommon(request, stream, out var from, out var types, out var tiers) is { } fault)
+        if (ReadCommon(request, stream, out var from, out var tiers) is { } fault)
         {
             return fault;
         }
@@ -70,6 +88,24 @@ internal static class EventsRequest
         if (tiers == TierSet.Archive)
         {
             return Problems.NotSupported("tier", "Nothing arrives in the archive alone; read it as pages.");
+        }
+
+        if (TryReadDelivery(request, out var delivery) is { } malformed)
+        {
+            return malformed;
+        }
+
+        sse = new SseRequest(new SubscriptionRequest(stream, from, delivery.Types, delivery.Policy, delivery.Lag), delivery.Named);
+        return null;
+    }
+
+    /// <summary>Reads how a live client wants its events, whatever their streams; a result instead when a parameter is malformed.</summary>
+    public static IResult? TryReadDelivery(HttpRequest request, out DeliveryParameters delivery)
+    {
+        delivery = default;
+        if (ReadTypes(request, out var types) is { } fault)
+        {
+            return fault;
         }
 
         var named = true;
@@ -90,15 +126,23 @@ internal static class EventsRequest
             return Problems.InvalidParameter("lag", $"It is a number from 1 to {SubscriptionRequest.MaxLag}.");
         }
 
-        sse = new SseRequest(new SubscriptionRequest(stream, from, types, policy, lag), named);
+        delivery = new DeliveryParameters(types, named, policy, lag);
         return null;
     }
+
+    /// <summary>What the client says it has had, and the parameter that says so.</summary>
+    /// <remarks>A browser sends the header when it reconnects, with the address of its first connect: the header is newer.</remarks>
+    public static (string Parameter, string? Id) LastEventId(HttpRequest request) =>
+        request.Headers[LastEventIdHeader] is { Count: > 0 } header && header.ToString() is { Length: > 0 } text
+            ? (LastEventIdHeader, text)
+            : (LastEventIdParameter, Single(request, LastEventIdParameter));
 
     /// <summary>Reads a page request; a result instead when a parameter is malformed.</summary>
     public static IResult? TryReadPage(HttpRequest request, string stream, out PageRequest? page)
     {
         page = null;
-        if (ReadCommon(request, stream, out var from, out var types, out var tiers) is { } fault)
+        TypeFilter? types = null;
+        if ((ReadCommon(request, stream, out var from, out var tiers) ?? ReadTypes(request, out types)) is { } fault)
         {
             return fault;
         }
@@ -139,34 +183,31 @@ internal static class EventsRequest
     }
 
     private static bool HasStart(HttpRequest request) =>
-        request.Headers.ContainsKey("Last-Event-ID") || request.Query.ContainsKey("lastEventId") || request.Query.ContainsKey("from");
+        LastEventId(request).Id is not null || request.Query.ContainsKey("from");
 
-    private static ProblemHttpResult? ReadCommon(HttpRequest request, string stream, out StartFrom from, out TypeFilter? types, out TierSet tiers)
+    private static ProblemHttpResult? ReadTypes(HttpRequest request, out TypeFilter? types)
+    {
+        types = null;
+        return Single(request, "types") is { } list && !TypeFilter.TryParse(list, out types)
+            ? Problems.InvalidParameter("types", $"It is a list of 1 to {TypeFilter.MaxTypes} event types, separated by commas.")
+            : null;
+    }
+
+    private static ProblemHttpResult? ReadCommon(HttpRequest request, string stream, out StartFrom from, out TierSet tiers)
     {
         from = default;
-        types = null;
         tiers = TierSet.All;
         if (!StreamName.IsValid(stream))
         {
             return Problems.InvalidParameter("stream", StreamName.Rule + ".");
         }
 
-        // A browser sends the header when it reconnects, with the address of its first connect: the header is newer.
-        var lastEventId = request.Headers["Last-Event-ID"];
-        if (lastEventId.Count > 0 && lastEventId.ToString().Length > 0)
+        var (parameter, id) = LastEventId(request);
+        if (id is not null)
         {
-            if (!StreamPosition.TryParse(lastEventId.ToString(), out var position))
+            if (!StreamPosition.TryParse(id, out var position))
             {
-                return Problems.InvalidParameter("Last-Event-ID", "It is a position such as 1700000000000-42.");
-            }
-
-            from = new StartFrom(StartKind.Position, position);
-        }
-        else if (Single(request, "lastEventId") is { } given)
-        {
-            if (!StreamPosition.TryParse(given, out var position))
-            {
-                return Problems.InvalidParameter("lastEventId", "It is a position such as 1700000000000-42.");
+                return Problems.InvalidParameter(parameter, "It is a position such as 1700000000000-42.");
             }
 
             from = new StartFrom(StartKind.Position, position);
@@ -174,11 +215,6 @@ internal static class EventsRequest
         else if (Single(request, "from") is { } text && !StartFrom.TryParse(text, out from))
         {
             return Problems.InvalidParameter("from", $"It is {StartFrom.Rule}.");
-        }
-
-        if (Single(request, "types") is { } list && !TypeFilter.TryParse(list, out types))
-        {
-            return Problems.InvalidParameter("types", $"It is a list of 1 to {TypeFilter.MaxTypes} event types, separated by commas.");
         }
 
         switch (Single(request, "tier"))

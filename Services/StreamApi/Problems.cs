@@ -39,13 +39,13 @@ internal static class Problems
         Detail = detail,
     });
 
-    /// <summary>406: the client accepts neither of the two forms.</summary>
-    public static ProblemHttpResult NotAcceptable() => TypedResults.Problem(new ProblemDetails
+    /// <summary>406: the client accepts no form that there is.</summary>
+    public static ProblemHttpResult NotAcceptable(string detail = "Events come as text/event-stream or application/json.") => TypedResults.Problem(new ProblemDetails
     {
         Type = Uri("not-acceptable"),
         Title = "Not acceptable",
         Status = StatusCodes.Status406NotAcceptable,
-        Detail = "Events come as text/event-stream or application/json.",
+        Detail = detail,
     });
 
     /// <summary>503 with <c>Retry-After</c>.</summary>

@@ -39,10 +39,10 @@ internal sealed class Stats(ConnectionRegistry connections, FeedRegistry feeds, 
     public WorkflowHealth Workflows => new();
 
     /// <summary>Connections by transport.</summary>
-    public Dictionary<string, int> CountTransports() => Count(connection => connection.Transport);
+    public Dictionary<string, int> CountTransports() => Count(connections.All, connection => connection.Transport);
 
     /// <summary>Cursors by the tier that they read.</summary>
-    public Dictionary<string, int> CountTiers() => Count(connection => connection.Tier switch
+    public Dictionary<string, int> CountTiers() => Count(connections.All.SelectMany(connection => connection.Followers), follower => follower.Tier switch
     {
         Tier.Window => "window",
         Tier.Log => "log",
@@ -56,6 +56,6 @@ internal sealed class Stats(ConnectionRegistry connections, FeedRegistry feeds, 
         new DeliveryStats(metrics.DeliveredTotal, metrics.DeliveredBytes),
         []);
 
-    private Dictionary<string, int> Count(Func<LiveConnection, string> key) =>
-        connections.All.CountBy(key).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
+    private static Dictionary<string, int> Count<T>(IEnumerable<T> items, Func<T, string> key) =>
+        items.CountBy(key).ToDictionary(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal);
 }

@@ -28,6 +28,7 @@ public static class StreamApiApp
         app.UsePage();
         app.MapDefaultEndpoints();
         app.MapGet("/streams/{stream}/events", ServeEventsAsync);
+        app.MapGet("/events", ServeManyAsync);
         app.MapStreams();
         app.MapAudit();
         app.MapConnections();
@@ -63,6 +64,16 @@ public static class StreamApiApp
             default:
                 return Problems.NotAcceptable();
         }
+    }
+
+    private static async Task<IResult> ServeManyAsync(HttpContext context, SseEndpoint sse)
+    {
+        if (!EventsRequest.AcceptsSse(context.Request))
+        {
+            return Problems.NotAcceptable("Events of several streams come as text/event-stream.");
+        }
+
+        return MultiStreamRequest.TryRead(context.Request, out var request) ?? await sse.ServeAsync(context, request!);
     }
 
     private static void ObserveMetrics(this WebApplication app)

@@ -1,5 +1,4 @@
 using AspireStreaming.StreamApi.Delivery;
-using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.StreamApi.Connections;
 
@@ -17,7 +16,7 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <summary><c>sse</c> or <c>grpc</c>.</summary>
     public string Transport => transport;
 
-    /// <summary>The stream.</summary>
+    /// <summary>The stream; several are separated by commas.</summary>
     public string Stream => stream;
 
     /// <summary>The client's address.</summary>
@@ -29,32 +28,17 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <summary>When it was opened.</summary>
     public DateTimeOffset Since => since;
 
-    /// <summary>Its place in the stream. Another thread may read a position half moved, which only listings do.</summary>
-    public abstract StreamPosition Position { get; }
-
-    /// <summary>Events that it is behind.</summary>
-    public abstract long Lag { get; }
-
-    /// <summary>The tier that it reads from.</summary>
-    public abstract Tier Tier { get; }
-
-    /// <summary>Whether it has reached the end of the stream once.</summary>
-    public abstract bool IsCaughtUp { get; }
+    /// <summary>What it follows; the first stands for it where there is room for one only.</summary>
+    public abstract IReadOnlyList<StreamFollower> Followers { get; }
 
     /// <summary>Bytes written.</summary>
     public long Bytes { get; protected set; }
-
-    /// <summary>Events skipped by its policy.</summary>
-    public abstract long Drops { get; }
 
     /// <summary>Wakes its loop.</summary>
     public DeliverySignal Signal { get; } = new();
 
     /// <summary>Whether a write that waits for the client too long ends the connection.</summary>
     protected virtual bool WritesTimeOut => true;
-
-    /// <summary>Since when a cursor is beyond what the client knows, by the registry's clock; 0 when none is. Asked by the ticker.</summary>
-    protected abstract long PositionOwedSince { get; }
 
     /// <summary>Why it must end; null while it may go on.</summary>
     protected string? DrainReason => Volatile.Read(ref _drainReason);
@@ -86,7 +70,7 @@ internal abstract class LiveConnection(string transport, string stream, string? 
             return !WritesTimeOut || now - writing < writeTimeout;
         }
 
-        var owed = PositionOwedSince;
+        var owed = PositionOwedSince();
         if (now - Volatile.Read(ref _lastWrite) >= heartbeat || (owed != 0 && now - owed >= positionInterval))
         {
             Volatile.Write(ref _due, true);
@@ -106,6 +90,20 @@ internal abstract class LiveConnection(string transport, string stream, string? 
 
         Volatile.Write(ref _due, false);
         return true;
+    }
+
+    /// <summary>Since when a cursor is beyond what the client knows; 0 when none is.</summary>
+    private long PositionOwedSince()
+    {
+        var oldest = 0L;
+        var followers = Followers;
+        for (var index = 0; index < followers.Count; index++)
+        {
+            var owed = followers[index].PositionOwedSince;
+            oldest = oldest == 0 || (owed != 0 && owed < oldest) ? owed : oldest;
+        }
+
+        return oldest;
     }
 
     /// <summary>A write begins.</summary>

@@ -33,6 +33,7 @@ internal sealed class StreamFollower : IDisposable
     private StreamPosition _tailAtStart;
     private long _positionOwedSince;
     private bool _startUntold;
+    private bool _isDisposed;
     private StreamPosition? _dropUntil;
     private StreamPosition _droppedFrom;
     private StreamPosition _droppedTo;
@@ -118,15 +119,9 @@ internal sealed class StreamFollower : IDisposable
     public FollowerStep Step(IFollowerSink sink, int credit = int.MaxValue)
     {
         Debug.Assert(credit > 0, "A follower without credit is not stepped.");
-        if (_resolving is not null)
+        if (!TryBegin(sink))
         {
-            if (!_resolving.IsCompleted)
-            {
-                return new FollowerStep(FollowerState.Idle, 0, 0);
-            }
-
-            Begin(_resolving.GetAwaiter().GetResult(), sink);
-            _resolving = null;
+            return new FollowerStep(FollowerState.Idle, 0, 0);
         }
 
         var from = _cursor.Position;
@@ -174,6 +169,24 @@ internal sealed class StreamFollower : IDisposable
         }
     }
 
+    /// <summary>Puts the cursor where it starts, which the first step does otherwise.</summary>
+    /// <returns>Whether it is known.</returns>
+    public bool TryBegin(IFollowerSink sink)
+    {
+        if (_resolving is not null)
+        {
+            if (!_resolving.IsCompleted)
+            {
+                return false;
+            }
+
+            Begin(_resolving.GetAwaiter().GetResult(), sink);
+            _resolving = null;
+        }
+
+        return true;
+    }
+
     /// <summary>Tells the client its position if it does not know; never while it has yet to be told that events were dropped.</summary>
     /// <returns>Whether there was something to tell.</returns>
     public bool TryTellPosition(IFollowerSink sink)
@@ -188,9 +201,15 @@ internal sealed class StreamFollower : IDisposable
         return true;
     }
 
-    /// <summary>Ends following.</summary>
+    /// <summary>Ends following; again is no error.</summary>
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         if (_signal is not null)
         {
             _feed.Leave(_signal);

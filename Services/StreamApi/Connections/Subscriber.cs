@@ -114,7 +114,7 @@ internal sealed class Subscriber(
         finally
         {
             registry.Remove(connection);
-            StreamApiLog.ConnectionClosed(logger, connection.Id, connection.Stream, connection.Position, reason);
+            StreamApiLog.ConnectionClosed(logger, connection.Id, connection.Stream, created[0].Position, reason);
         }
     }
 }

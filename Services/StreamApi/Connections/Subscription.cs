@@ -7,17 +7,7 @@ namespace AspireStreaming.StreamApi.Connections;
 internal abstract class Subscription(string transport, HttpContext context, StreamFollower follower, SubscriptionServices services)
     : DeliveryConnection(transport, follower.Stream, context, services), IFollowerSink
 {
-    public override StreamPosition Position => follower.Position;
-
-    public override long Lag => follower.Lag;
-
-    public override Tier Tier => follower.Tier;
-
-    public override bool IsCaughtUp => follower.IsCaughtUp;
-
-    public override long Drops => follower.Drops;
-
-    protected override long PositionOwedSince => follower.PositionOwedSince;
+    public override IReadOnlyList<StreamFollower> Followers { get; } = [follower];
 
     public abstract void WriteEvent(StreamFollower follower, EncodedEvent item);
 

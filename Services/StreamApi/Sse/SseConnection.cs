@@ -64,18 +64,10 @@ internal sealed class SseConnection : Subscription
         base.WriteDrain(retryMilliseconds, reason);
     }
 
-    protected override async ValueTask<bool> FlushPendingAsync()
+    protected override ValueTask<bool> FlushPendingAsync()
     {
         _writer.Complete();
-        try
-        {
-            var result = await _context.Response.BodyWriter.FlushAsync(CancellationToken.None);
-            return !result.IsCompleted && !result.IsCanceled;
-        }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
-        {
-            return false;
-        }
+        return SseResponse.FlushAsync(_context.Response.BodyWriter);
     }
 
     private void Write(StreamPosition position)

@@ -1,6 +1,4 @@
 using AspireStreaming.StreamApi.Connections;
-using Microsoft.AspNetCore.Http.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
 namespace AspireStreaming.StreamApi.Sse;
 
@@ -9,11 +7,19 @@ internal sealed class SseEndpoint(Subscriber subscriber, ConnectionRegistry regi
 {
     private const int RetryAfterSeconds = 5;
 
-    /// <summary>Serves one client; returns when the connection is over.</summary>
-    public async Task<IResult> ServeAsync(HttpContext context, SseRequest request)
+    /// <summary>Serves a client of one stream; returns when the connection is over.</summary>
+    public Task<IResult> ServeAsync(HttpContext context, SseRequest request) =>
+        ServeAsync(context, [request.Subscription], followers => new SseConnection(context, followers[0], request.Named, services));
+
+    /// <summary>Serves a client of several streams; returns when the connection is over.</summary>
+    public Task<IResult> ServeAsync(HttpContext context, MultiStreamRequest request) =>
+        ServeAsync(context, request.Subscriptions, followers => new MultiStreamConnection(context, followers, request, services));
+
+    private async Task<IResult> ServeAsync(
+        HttpContext context, IReadOnlyList<SubscriptionRequest> requests, Func<StreamFollower[], DeliveryConnection> create)
     {
         var ended = false;
-        var refusal = await subscriber.RunAsync(request.Subscription, Create, context.RequestAborted);
+        var refusal = await subscriber.RunAsync(requests, Create, context.RequestAborted);
         return refusal switch
         {
             Refusal.Draining => Problems.Unavailable(context, "draining", "This replica is about to stop.", 1),
@@ -24,26 +30,17 @@ internal sealed class SseEndpoint(Subscriber subscriber, ConnectionRegistry regi
             _ => ended ? TypedResults.NoContent() : TypedResults.Empty,
         };
 
-        SseConnection? Create(StreamFollower follower)
+        DeliveryConnection? Create(StreamFollower[] followers)
         {
-            if (follower.StartsAtEnd)
+            if (Array.TrueForAll(followers, follower => follower.StartsAtEnd))
             {
                 // EventSource takes it as the end and does not come back.
                 ended = true;
                 return null;
             }
 
-            context.Response.ContentType = "text/event-stream";
-            context.Response.Headers.CacheControl = "no-cache, no-transform";
-            context.Response.Headers["X-Accel-Buffering"] = "no";
-            context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-            if (context.Features.Get<IHttpMinResponseDataRateFeature>() is { } rate)
-            {
-                // Kestrel would cut a stalled reader after seconds; our own write timeout decides.
-                rate.MinDataRate = null;
-            }
-
-            return new SseConnection(context, follower, request.Named, services);
+            SseResponse.Prepare(context);
+            return create(followers);
         }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
@@ -75,9 +76,12 @@ internal sealed class SseClient : IAsyncDisposable
     /// <summary>The next frame that is no heartbeat; null at the end of the body.</summary>
     public async Task<SseFrame?> ReadAsync(TimeSpan? patience = null)
     {
+        var watch = Stopwatch.StartNew();
         while (true)
         {
-            var frame = await ReadAnyAsync(patience);
+            // Heartbeats don't prolong it.
+            var left = (patience ?? Patience) - watch.Elapsed;
+            var frame = await ReadAnyAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero);
             if (frame is null || !frame.IsComment)
             {
                 return frame;
