@@ -14,7 +14,7 @@ public static class ServiceDefaultsExtensions
 {
     /// <summary>
     /// Adds the common services. Call it before the service's own registrations, so that these can override; a
-    /// <see cref="WebApplicationBuilder"/> also gets an OpenAPI document.
+    /// <see cref="WebApplicationBuilder"/> also gets an OpenAPI document and authentication.
     /// </summary>
     public static TBuilder AddServiceDefaults<TBuilder>(this TBuilder builder)
         where TBuilder : IHostApplicationBuilder
@@ -35,9 +35,10 @@ public static class ServiceDefaultsExtensions
             http.AddServiceDiscovery();
         });
 
-        if (builder is WebApplicationBuilder)
+        if (builder is WebApplicationBuilder web)
         {
-            builder.Services.AddOpenApi();
+            web.Services.AddOpenApi();
+            web.AddStreamAccess();
         }
 
         return builder;

@@ -1,10 +1,11 @@
+using AspireStreaming.ServiceDefaults.Auth;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
-using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Hosting;
 
 namespace AspireStreaming.ServiceDefaults.Health;
 
@@ -14,8 +15,8 @@ internal static class HealthEndpoints
 
     public static void MapHealth(this IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapMethods("/alive", Methods, GetAliveAsync).ExcludeFromDescription().DisableHttpMetrics();
-        endpoints.MapMethods("/health", Methods, GetHealthAsync).ExcludeFromDescription().DisableHttpMetrics();
+        endpoints.MapMethods("/alive", Methods, GetAliveAsync).AllowAnonymous().ExcludeFromDescription().DisableHttpMetrics();
+        endpoints.MapMethods("/health", Methods, GetHealthAsync).AllowAnonymous().ExcludeFromDescription().DisableHttpMetrics();
     }
 
     private static async Task<JsonHttpResult<HealthDocument>> GetAliveAsync(HttpContext context, HealthReporter reporter, TimeProvider time)
@@ -25,13 +26,13 @@ internal static class HealthEndpoints
     }
 
     private static async Task<JsonHttpResult<HealthDocument>> GetHealthAsync(
-        HttpContext context, HealthReporter reporter, DrainState drain, IOptions<HealthOptions> options, TimeProvider time)
+        HttpContext context, HealthReporter reporter, DrainState drain, TimeProvider time)
     {
         var report = await reporter.GetAsync().WaitAsync(context.RequestAborted);
         var status = drain.IsDraining ? HealthStatus.Unhealthy : report.Status;
         var document = new HealthDocument(
             HealthDocument.NameOf(status), time.GetUtcNow().UtcDateTime, Draining: drain.IsDraining ? true : null);
-        if (!options.Value.HideDetails)
+        if (context.GetStreamAccess() != StreamAccess.Nothing)
         {
             var details = context.RequestServices.GetService<IHealthDetails>();
             document = document with

@@ -11,7 +11,6 @@ internal static class HealthExtensions
 
     public static void AddDefaultHealth(this IServiceCollection services)
     {
-        services.AddOptions<HealthOptions>();
         services.TryAddSingleton<DrainState>();
         services.TryAddSingleton<HealthReporter>();
         services.AddHealthChecks().AddCheck("self", () => HealthCheckResult.Healthy(), [HealthProbe.LiveTag]);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using OpenTelemetry.Metrics;
 
 namespace AspireStreaming.ServiceDefaults.Metrics;
@@ -21,7 +22,7 @@ internal static class MetricsExtensions
     }
 
     public static void MapMetrics(this IEndpointRouteBuilder endpoints) =>
-        endpoints.MapGet("/metrics", GetMetricsAsync).ExcludeFromDescription().DisableHttpMetrics();
+        endpoints.MapGet("/metrics", GetMetricsAsync).RequireAdmin().ExcludeFromDescription().DisableHttpMetrics();
 
     private static async Task<Results<FileContentHttpResult, StatusCodeHttpResult>> GetMetricsAsync(
         MetricsScraper scraper, HttpContext context)

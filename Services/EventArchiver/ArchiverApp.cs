@@ -39,6 +39,7 @@ public static class ArchiverApp
 
         var app = builder.Build();
         app.UseServiceDefaults();
+        app.UseStreamAccess();
         app.MapDefaultEndpoints();
         return app;
     }

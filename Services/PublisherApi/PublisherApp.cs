@@ -21,10 +21,11 @@ public static class PublisherApp
             app.UseCors();
         }
 
+        app.UseStreamAccess();
         app.MapDefaultEndpoints();
         app.MapPublisher();
         app.MapGrpcService<PublisherGrpcService>();
-        app.MapGrpcService<HealthGrpcService>();
+        app.MapGrpcService<HealthGrpcService>().AllowAnonymous();
         return app;
     }
 }

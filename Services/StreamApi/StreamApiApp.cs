@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.StreamApi.Audit;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Listing;
@@ -25,16 +26,17 @@ public static class StreamApiApp
         var app = builder.Build();
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
+        app.UseStreamAccess();
         app.UsePage();
         app.MapDefaultEndpoints();
-        app.MapGet("/streams/{stream}/events", ServeEventsAsync);
+        app.MapGet("/streams/{stream}/events", ServeEventsAsync).RequireSubscribe();
         app.MapGet("/events", ServeManyAsync);
         app.MapStreams();
         app.MapAudit();
         app.MapConnections();
         app.MapGrpcService<StreamsGrpcService>();
-        app.MapGrpcService<HealthGrpcService>();
-        app.MapGet("/stats", (Stats stats) => TypedResults.Json(stats.Describe(), StreamApiJson.Default.StatsDocument));
+        app.MapGrpcService<HealthGrpcService>().AllowAnonymous();
+        app.MapGet("/stats", (Stats stats) => TypedResults.Json(stats.Describe(), StreamApiJson.Default.StatsDocument)).RequireAdmin();
         app.ObserveMetrics();
         return app;
     }
@@ -73,7 +75,15 @@ public static class StreamApiApp
             return Problems.NotAcceptable("Events of several streams come as text/event-stream.");
         }
 
-        return MultiStreamRequest.TryRead(context.Request, out var request) ?? await sse.ServeAsync(context, request!);
+        if (MultiStreamRequest.TryRead(context.Request, out var request) is { } fault)
+        {
+            return fault;
+        }
+
+        var access = context.GetStreamAccess();
+        return request!.Subscriptions.FirstOrDefault(subscription => !access.CanSubscribe(subscription.Stream)) is { } refused
+            ? AccessRefusal.Forbidden(refused.Stream, "subscribe").ToResult()
+            : await sse.ServeAsync(context, request);
     }
 
     private static void ObserveMetrics(this WebApplication app)

@@ -82,7 +82,7 @@ internal sealed class World : IAsyncDisposable
     /// <summary>What an archiver is started with.</summary>
     public string[] Arguments(params string[] more) =>
     [
-        $"--ConnectionStrings:redis={Redis.ConnectionString}", $"--ConnectionStrings:events={Database}",
+        "--environment=Development", $"--ConnectionStrings:redis={Redis.ConnectionString}", $"--ConnectionStrings:events={Database}",
         "--Kestrel:Endpoints:http:Url=http://127.0.0.1:0", "--Logging:LogLevel:Default=Warning",
         "--Archiver:LeaseDuration=00:00:02", "--Archiver:LeaseRenewal=00:00:00.500", "--Archiver:MaxBatchAge=00:00:00.050", .. more,
     ];

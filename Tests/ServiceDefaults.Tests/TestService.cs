@@ -30,12 +30,18 @@ internal sealed class TestService : IAsyncDisposable
         var builder = WebApplication.CreateBuilder(
             new WebApplicationOptions { EnvironmentName = environment, ApplicationName = typeof(TestService).Assembly.GetName().Name });
         builder.Configuration.AddInMemoryCollection(settings ?? []);
+        if (!builder.Configuration.GetSection("Auth").Exists() && environment != "Development")
+        {
+            builder.Configuration["Auth:AllowAnonymous"] = "true";
+        }
+
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders();
         builder.AddServiceDefaults();
         configure?.Invoke(builder);
         var app = builder.Build();
         app.UseServiceDefaults();
+        app.UseStreamAccess();
         app.MapDefaultEndpoints();
         map?.Invoke(app);
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -36,6 +36,9 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
     private long _scanned;
     private bool _ended;
 
+    /// <summary>Cancelled when the publisher's token expires.</summary>
+    public CancellationToken Expired { get; init; }
+
     /// <summary>What has been appended so far.</summary>
     public PublishTotals Totals { get; private set; }
 
@@ -50,7 +53,8 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
     private async Task<Problem?> ReadAsync(PipeReader body, CancellationToken requestAborted)
     {
         using var silence = new CancellationTokenSource(_options.UploadIdleTimeout, context.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, context.Draining, requestAborted);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(
+            [silence.Token, Expired, context.Draining, requestAborted]);
         while (true)
         {
             if (!body.TryRead(out var read))
@@ -71,7 +75,7 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
                     return Interrupted();
                 }
             }
-            else if (context.Draining.IsCancellationRequested)
+            else if (context.Draining.IsCancellationRequested || Expired.IsCancellationRequested)
             {
                 body.AdvanceTo(read.Buffer.Start);
                 return await FlushAsync(requestAborted) ?? Interrupted();
@@ -222,7 +226,8 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
     private Problem LineTooLong() =>
         new(ProblemKind.TooLarge, $"The line is longer than {_options.MaxEventBytes} bytes.") { Limit = _options.MaxEventBytes };
 
-    private Problem Interrupted() => context.Draining.IsCancellationRequested
+    private Problem Interrupted() => Expired.IsCancellationRequested ? Refusals.TokenExpired() with { Line = _line + 1 }
+        : context.Draining.IsCancellationRequested
         ? new Problem(ProblemKind.Draining, "The service is stopping; the upload can go on elsewhere from this line.")
         {
             RetryAfter = TimeSpan.FromSeconds(1),

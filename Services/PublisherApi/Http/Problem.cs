@@ -33,6 +33,12 @@ internal sealed record Problem(ProblemKind Kind, string Detail)
     /// <summary>The state that the stream ended in.</summary>
     public string? State { get; init; }
 
+    /// <summary>The stream that the caller has no right to.</summary>
+    public string? Stream { get; init; }
+
+    /// <summary>The claim that is missing.</summary>
+    public string? Claim { get; init; }
+
     /// <summary>When to try again.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
@@ -95,6 +101,8 @@ internal sealed record Problem(ProblemKind Kind, string Detail)
         WriteNumber(json, "limit", Limit);
         WriteText(json, "current", Current?.ToString());
         WriteText(json, "state", State);
+        WriteText(json, "stream", Stream);
+        WriteText(json, "claim", Claim);
         if (Totals is { } totals)
         {
             WriteText(json, "first", totals.IsEmpty ? null : totals.First.ToString());

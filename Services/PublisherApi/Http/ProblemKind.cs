@@ -8,6 +8,8 @@ internal enum ProblemKind
     InvalidJson,
     InvalidEvent,
     IdleTimeout,
+    TokenExpired,
+    Forbidden,
     StreamUnknown,
     StreamEnded,
     PositionMismatch,

@@ -8,6 +8,7 @@ internal static class PublishEndpoints
         var streams = routes.MapGroup("/streams").WithTags("Publish");
         streams.MapPost(
             "/{stream}/events", (string stream, HttpContext context, PublishHandler handler) => handler.PublishAsync(stream, context))
+            .RequirePublish()
             .WithName("PublishEvents")
             .WithSummary("Append events to a stream")
             .WithDescription(
@@ -16,6 +17,8 @@ internal static class PublishEndpoints
             .Produces<PublishedBody>()
             .Produces<PublishedBody>(StatusCodes.Status202Accepted)
             .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status401Unauthorized)
+            .ProducesProblem(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status409Conflict)
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge)
             .ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
@@ -23,10 +26,13 @@ internal static class PublishEndpoints
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
 
         streams.MapDelete("/{stream}", (string stream, HttpContext context, PublishHandler handler) => handler.DeleteAsync(stream, context))
+            .RequirePublish()
             .WithName("DeleteStream")
             .WithSummary("Delete a stream from the hot log, and with archive=true from the archive too")
             .Produces(StatusCodes.Status204NoContent)
             .ProducesProblem(StatusCodes.Status400BadRequest)
+            .ProducesProblem(StatusCodes.Status401Unauthorized)
+            .ProducesProblem(StatusCodes.Status403Forbidden)
             .ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
     }

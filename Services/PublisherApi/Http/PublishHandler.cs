@@ -154,7 +154,8 @@ internal sealed class PublishHandler(
             rate.MinDataRate = null;
         }
 
-        var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey);
+        using var expiry = context.GetStreamAccess().StartExpiry(time);
+        var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey) { Expired = expiry.Token };
         longRequests.Started();
         try
         {
@@ -214,6 +215,15 @@ internal sealed class PublishHandler(
         if (archiveToo.Count > 1 || (archiveToo.Count == 1 && archiveToo[0] is not ("true" or "false")))
         {
             return Problem.Parameter("archive", "'archive' must be 'true' or 'false'.");
+        }
+
+        if (archiveToo == "true" && !context.GetStreamAccess().IsAdmin)
+        {
+            return new Problem(ProblemKind.Forbidden, "The claim 'admin' is needed to delete a stream from the archive: nothing brings it back.")
+            {
+                Claim = "admin",
+                Stream = stream,
+            };
         }
 
         return await appender.DeleteAsync(stream, archiveToo == "true", context.RequestAborted);

@@ -1,4 +1,5 @@
 using AspireStreaming.PublisherApi.Appending;
+using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.Streaming.Redis;
 
 namespace AspireStreaming.PublisherApi.Http;
@@ -59,6 +60,12 @@ internal static class Refusals
             RetryAfter = TimeSpan.FromSeconds(1),
             Limit = options.MaxInFlightBytes,
         };
+
+    public static Problem Forbidden(string stream) =>
+        new(ProblemKind.Forbidden, AccessRefusal.Forbidden(stream, "publish").Detail) { Stream = stream, Claim = "publish" };
+
+    public static Problem TokenExpired() =>
+        new(ProblemKind.TokenExpired, "The token has expired meanwhile; go on with a new one.");
 
     private static string[] Ids(AppendRequest request)
     {

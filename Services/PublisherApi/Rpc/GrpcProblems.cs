@@ -56,6 +56,8 @@ internal static class GrpcProblems
         ProblemKind.RedisFull or ProblemKind.ArchiveBacklogFull => StatusCode.ResourceExhausted,
         _ => Problems.Status(kind) switch
         {
+            StatusCodes.Status401Unauthorized => StatusCode.Unauthenticated,
+            StatusCodes.Status403Forbidden => StatusCode.PermissionDenied,
             StatusCodes.Status404NotFound => StatusCode.NotFound,
             StatusCodes.Status408RequestTimeout => StatusCode.DeadlineExceeded,
             StatusCodes.Status409Conflict => StatusCode.FailedPrecondition,

@@ -1,6 +1,7 @@
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
 using AspireStreaming.PublisherApi.Http;
+using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.V1;
 using Grpc.Core;
@@ -29,7 +30,7 @@ internal sealed class PublisherGrpcService(
         activity.RequestStarted();
         try
         {
-            return await PublishAsync(request, context.CancellationToken);
+            return await PublishAsync(request, context.GetHttpContext().GetStreamAccess(), context.CancellationToken);
         }
         finally
         {
@@ -42,15 +43,18 @@ internal sealed class PublisherGrpcService(
     {
         activity.RequestStarted();
         longRequests.Started();
+        var access = context.GetHttpContext().GetStreamAccess();
         using var silence = new CancellationTokenSource(_options.UploadIdleTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(silence.Token, longRequests.Ending, context.CancellationToken);
+        using var expiry = access.StartExpiry(time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(
+            [silence.Token, expiry.Token, longRequests.Ending, context.CancellationToken]);
         try
         {
             // One request at a time: a stream's order is the order in which its appends are answered, and a retry must not fall
             // behind the next append. What is not read stays with the client by HTTP/2 flow control.
-            while (await MoveNextAsync(requestStream, silence, either.Token, context.CancellationToken))
+            while (await MoveNextAsync(requestStream, silence, expiry, either.Token, context.CancellationToken))
             {
-                var response = await PublishAsync(requestStream.Current, context.CancellationToken);
+                var response = await PublishAsync(requestStream.Current, access, context.CancellationToken);
                 await responseStream.WriteAsync(response, context.CancellationToken);
                 silence.CancelAfter(_options.UploadIdleTimeout);
             }
@@ -65,28 +69,37 @@ internal sealed class PublisherGrpcService(
     private async Task<bool> MoveNextAsync(
         IAsyncStreamReader<PublishRequest> requests,
         CancellationTokenSource silence,
+        CancellationTokenSource expiry,
         CancellationToken ending,
         CancellationToken cancellationToken)
     {
         try
         {
+            // A request that is there already would be taken without a look at the token.
+            ending.ThrowIfCancellationRequested();
             return await requests.MoveNext(ending);
         }
         catch (Exception exception) when (exception is OperationCanceledException or RpcException
             && ending.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
             throw Refuse(
-                silence.IsCancellationRequested
+                expiry.IsCancellationRequested ? Refusals.TokenExpired()
+                    : silence.IsCancellationRequested
                     ? new Problem(ProblemKind.IdleTimeout, $"Nothing came for {_options.UploadIdleTimeout.TotalSeconds} s.")
                     : new Problem(ProblemKind.Draining, "The service is stopping; publish elsewhere.") { RetryAfter = TimeSpan.FromSeconds(1) });
         }
     }
 
-    private async Task<PublishResponse> PublishAsync(PublishRequest request, CancellationToken cancellationToken)
+    private async Task<PublishResponse> PublishAsync(PublishRequest request, StreamAccess access, CancellationToken cancellationToken)
     {
         if (Check(request, out var expected) is { } bad)
         {
             throw Refuse(bad);
+        }
+
+        if (request.Streams.Count == 0 && !access.CanPublish(request.Stream))
+        {
+            throw Refuse(Refusals.Forbidden(request.Stream));
         }
 
         var reserved = request.CalculateSize();
@@ -108,7 +121,7 @@ internal sealed class PublisherGrpcService(
 
             if (request.Streams.Count > 0)
             {
-                return await PublishToManyAsync(request, batch, expected, cancellationToken);
+                return await PublishToManyAsync(request, batch, expected, access, cancellationToken);
             }
 
             var (totals, archived, problem) = await AppendAsync(request.Stream, request, batch, expected, cancellationToken);
@@ -135,10 +148,11 @@ internal sealed class PublisherGrpcService(
 
     /// <summary>The same events to several streams, side by side; what happens in one does not concern the others.</summary>
     private async Task<PublishResponse> PublishToManyAsync(
-        PublishRequest request, EventBatch batch, StreamPosition? expected, CancellationToken cancellationToken)
+        PublishRequest request, EventBatch batch, StreamPosition? expected, StreamAccess access, CancellationToken cancellationToken)
     {
-        var outcomes = await Task.WhenAll(
-            request.Streams.Select(stream => AppendAsync(stream, request, batch, expected, cancellationToken)));
+        var outcomes = await Task.WhenAll(request.Streams.Select(stream => access.CanPublish(stream)
+            ? AppendAsync(stream, request, batch, expected, cancellationToken)
+            : Task.FromResult<(PublishTotals Totals, bool? Archived, Problem? Problem)>((default, null, Refusals.Forbidden(stream)))));
         var response = new PublishResponse { Durability = outcomes.All(outcome => outcome.Archived == true) ? "archived" : "log" };
         for (var index = 0; index < outcomes.Length; index++)
         {

@@ -37,7 +37,8 @@ internal static class AuditEndpoints
     /// <summary>An audit that took too long will hardly be faster at once.</summary>
     private const int RetryAfterSeconds = 60;
 
-    public static void MapAudit(this IEndpointRouteBuilder endpoints) => endpoints.MapGet("/streams/{stream}/audit", AuditAsync);
+    public static void MapAudit(this IEndpointRouteBuilder endpoints) =>
+        endpoints.MapGet("/streams/{stream}/audit", AuditAsync).RequireAdmin();
 
     private static async Task<IResult> AuditAsync(
         HttpContext context, string stream, HotLogReader log, [FromServices] ArchiveAudit? audit = null)

@@ -34,10 +34,10 @@ internal static class ConnectionEndpoints
     {
         endpoints.MapGet("/connections", (ConnectionRegistry registry) => TypedResults.Json(
             new ConnectionList([.. registry.All.OrderBy(connection => connection.Since).Select(Describe)], []),
-            StreamApiJson.Default.ConnectionList));
+            StreamApiJson.Default.ConnectionList)).RequireAdmin();
         endpoints.MapDelete("/connections/{id}", (string id, ConnectionRegistry registry) => registry.Close(id)
             ? Results.NoContent()
-            : Problems.NotFound("unknown-connection", "No connection of this replica has this id."));
+            : Problems.NotFound("unknown-connection", "No connection of this replica has this id.")).RequireAdmin();
     }
 
     private static ConnectionInfo Describe(LiveConnection connection)

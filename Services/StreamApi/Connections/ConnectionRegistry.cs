@@ -11,6 +11,9 @@ internal sealed class ConnectionRegistry(
     DrainState drain, StreamApiMetrics metrics, IOptions<DeliveryOptions> options, TimeProvider time, ILogger<ConnectionRegistry> logger)
     : BackgroundService
 {
+    /// <summary>How long a client whose token has expired may take to read that it must go.</summary>
+    private const long ExpiryGraceMilliseconds = 5_000;
+
     private readonly ConcurrentDictionary<string, LiveConnection> _connections = new(StringComparer.Ordinal);
     private readonly DeliveryOptions _options = options.Value;
     private readonly long _heartbeat = (long)options.Value.Heartbeat.TotalMilliseconds;
@@ -27,6 +30,10 @@ internal sealed class ConnectionRegistry(
 
     /// <summary>A clock as exact as the ticker, in milliseconds; cheap enough to look at with every write.</summary>
     public long Now => Volatile.Read(ref _now);
+
+    /// <summary>A moment on that clock; the end of time for none.</summary>
+    public long ToClock(DateTimeOffset? moment) =>
+        moment is { } at ? Now + (long)(at - time.GetUtcNow()).TotalMilliseconds : long.MaxValue;
 
     /// <summary>The open connections.</summary>
     public IEnumerable<LiveConnection> All => _connections.Values;
@@ -105,6 +112,22 @@ internal sealed class ConnectionRegistry(
                 StreamApiLog.WriteTimedOut(logger, connection.Id, _options.WriteTimeout);
                 connection.Abort();
             }
+            else if (now >= connection.ExpiresAt)
+            {
+                EndExpired(connection, now);
+            }
+        }
+    }
+
+    private static void EndExpired(LiveConnection connection, long now)
+    {
+        if (now - connection.ExpiresAt < ExpiryGraceMilliseconds)
+        {
+            connection.Drain(DrainReasons.TokenExpired);
+        }
+        else
+        {
+            connection.Abort();
         }
     }
 
@@ -126,6 +149,9 @@ internal static class DrainReasons
 
     /// <summary>An operator closed the connection.</summary>
     public const string Closed = "closed";
+
+    /// <summary>The client's token has expired; it may come back with a new one.</summary>
+    public const string TokenExpired = "token-expired";
 
     /// <summary>The subscriber fell behind further than its policy allows.</summary>
     public const string Lag = "lag";

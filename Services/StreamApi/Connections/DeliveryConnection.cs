@@ -19,6 +19,9 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
     private const int MaxRetryMilliseconds = 5_000;
 
     private readonly CancellationToken _aborted = context.RequestAborted;
+    private readonly long _expiresAt = services.Registry.ToClock(context.GetStreamAccess().ExpiresAt);
+
+    public override long ExpiresAt => _expiresAt;
 
     /// <summary>What all connections share.</summary>
     protected SubscriptionServices Services => services;

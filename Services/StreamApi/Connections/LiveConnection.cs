@@ -37,6 +37,9 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <summary>Wakes its loop.</summary>
     public DeliverySignal Signal { get; } = new();
 
+    /// <summary>When the client's token expires, by the registry's clock.</summary>
+    public virtual long ExpiresAt => long.MaxValue;
+
     /// <summary>Whether a write that waits for the client too long ends the connection.</summary>
     protected virtual bool WritesTimeOut => true;
 

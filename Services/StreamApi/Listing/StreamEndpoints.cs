@@ -11,7 +11,7 @@ internal static class StreamEndpoints
     public static void MapStreams(this IEndpointRouteBuilder endpoints)
     {
         endpoints.MapGet("/streams", ListAsync);
-        endpoints.MapGet("/streams/{stream}", DescribeAsync);
+        endpoints.MapGet("/streams/{stream}", DescribeAsync).RequireSubscribe();
     }
 
     private static async Task<IResult> ListAsync(HttpContext context, StreamListing listing, string? limit = null, string? cursor = null)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using AspireStreaming.ServiceDefaults.Auth;
 using Grpc.Core;
 
 namespace AspireStreaming.StreamApi.Rpc;
@@ -16,6 +17,15 @@ internal static class GrpcProblems
     public static RpcException InvalidParameter(string parameter, string detail) => new(
         new Status(StatusCode.InvalidArgument, $"The parameter '{parameter}' is not valid. {detail}"),
         new Metadata { { TypeKey, Problems.Uri("invalid-parameter") } });
+
+    /// <summary>The caller has no claim to it.</summary>
+    /// <param name="stream">The stream; null if it is not about one.</param>
+    /// <param name="claim">The claim that is missing.</param>
+    public static RpcException Forbidden(string? stream, string claim)
+    {
+        var refusal = AccessRefusal.Forbidden(stream, claim);
+        return new RpcException(new Status(StatusCode.PermissionDenied, refusal.Detail), new Metadata { { TypeKey, refusal.Type } });
+    }
 
     /// <summary>It cannot be done now.</summary>
     public static RpcException Unavailable(string slug, string detail, int retryAfterSeconds) => new(

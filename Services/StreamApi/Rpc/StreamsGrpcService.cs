@@ -20,6 +20,7 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
     {
         var subscription = Read(request);
         var http = context.GetHttpContext();
+        Authorize(http, subscription.Stream);
 
         // The head at once: a stream may be silent for long, and the client wants to know that it is being served.
         Task? head = null;
@@ -51,6 +52,7 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
     public override async Task<ReadResponse> Read(ReadRequest request, ServerCallContext context)
     {
         var page = Read(request);
+        Authorize(context.GetHttpContext(), page.Stream);
         try
         {
             var read = await pages.ReadAsync(page, context.CancellationToken);
@@ -79,6 +81,14 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
         catch (Exception exception) when (exception is not OperationCanceledException && RedisFaults.Classify(exception) != FaultKind.Permanent)
         {
             throw GrpcProblems.Unavailable("redis-unavailable", "The hot log cannot be reached.", 2);
+        }
+    }
+
+    private static void Authorize(HttpContext context, string stream)
+    {
+        if (!context.GetStreamAccess().CanSubscribe(stream))
+        {
+            throw GrpcProblems.Forbidden(stream, "subscribe");
         }
     }
 

@@ -12,13 +12,14 @@ internal sealed class OpenUpload : IDisposable
 {
     private readonly TcpClient _client = new();
 
-    public static async Task<OpenUpload> StartAsync(PublisherHost publisher, string stream, string lines)
+    public static async Task<OpenUpload> StartAsync(PublisherHost publisher, string stream, string lines, string? token = null)
     {
         var cancel = TestContext.Current.CancellationToken;
         var upload = new OpenUpload();
         var address = publisher.Http.BaseAddress!;
         await upload._client.ConnectAsync(address.Host, address.Port, cancel);
-        var head = $"POST /streams/{stream}/events HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n";
+        var head = $"POST /streams/{stream}/events HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n"
+            + (token is null ? "" : $"Authorization: Bearer {token}\r\n") + "\r\n";
         var chunk = string.Create(CultureInfo.InvariantCulture, $"{lines.Length:x}\r\n{lines}\r\n");
         await upload._client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(head + chunk), cancel);
         return upload;

@@ -151,12 +151,19 @@ public sealed class HealthEndpointsTests
     }
 
     [Fact]
-    public async Task Health_with_hidden_details_tells_the_status_only()
+    public async Task Health_without_a_credential_tells_the_status_only()
     {
-        await using var service = await TestService.StartAsync(
-            builder => builder.Services.Configure<HealthOptions>(options => options.HideDetails = true));
+        await using var service = await TestService.StartAsync(settings: new()
+        {
+            ["Auth:ApiKeys:0:Name"] = "probe",
+            ["Auth:ApiKeys:0:Key"] = "0123456789abcdef",
+        });
 
         var health = await service.GetJsonAsync("/health");
+        service.Client.DefaultRequestHeaders.Add("X-Api-Key", "0123456789abcdef");
+        var detailed = await service.GetJsonAsync("/health");
+
+        Assert.NotNull(detailed["dependencies"]);
 
         Assert.Equal(["status", "timestamp"], health.AsObject().Select(member => member.Key));
     }

@@ -38,6 +38,7 @@ public sealed class ArchiveWorld : IAsyncLifetime
         Log = new TestLog(Redis.ConnectionString, Archive);
         _archiver = ArchiverApp.Create(
         [
+            "--environment=Development",
             $"--ConnectionStrings:redis={Redis.ConnectionString}",
             $"--ConnectionStrings:events={events}",
             "--Kestrel:Endpoints:http:Url=http://127.0.0.1:0",
