@@ -1,4 +1,6 @@
 using System.Globalization;
+using AspireStreaming.SystemSupport.Publishing;
+using AspireStreaming.TestSupport.Histories;
 using Microsoft.Playwright;
 
 namespace AspireStreaming.AppHost.Tests;
@@ -41,13 +43,13 @@ public sealed class PageTests(SystemFixture system) : IAsyncLifetime
     [Fact]
     public async Task Page_shows_events_as_they_come_and_publishes_a_test_event()
     {
-        using var publisher = new Publisher(system.Client("publisher-api"), _stream, _history);
-        await publisher.PublishAsync(3, Cancelled);
+        await using var publisher = new HttpPublisher(system.Client("publisher-api"), "page", _history, [_stream]);
+        await publisher.PublishAsync(_stream, 3, Cancelled);
         var page = await OpenAsync();
         var rows = page.GetByTestId("event-row");
         await Assertions.Expect(rows).ToHaveCountAsync(3);
 
-        await publisher.PublishAsync(2, Cancelled);
+        await publisher.PublishAsync(_stream, 2, Cancelled);
         await Assertions.Expect(rows).ToHaveCountAsync(5);
         await Assertions.Expect(page.GetByTestId("connection-state")).ToContainTextAsync("live", new() { IgnoreCase = true });
 
@@ -63,8 +65,8 @@ public sealed class PageTests(SystemFixture system) : IAsyncLifetime
     [Fact]
     public async Task Page_lists_streams_and_opens_one_by_keyboard()
     {
-        using var publisher = new Publisher(system.Client("publisher-api"), _stream, _history);
-        await publisher.PublishAsync(1, Cancelled);
+        await using var publisher = new HttpPublisher(system.Client("publisher-api"), "page", _history, [_stream]);
+        await publisher.PublishAsync(_stream, 1, Cancelled);
         var page = await _browser!.NewPageAsync();
         await page.GotoAsync(system.App.GetEndpoint("stream-api", "http").ToString());
 

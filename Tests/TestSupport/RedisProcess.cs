@@ -165,6 +165,17 @@ public sealed class RedisProcess : IAsyncDisposable
         return await reader.ReadLineAsync(cancellationToken) ?? "";
     }
 
+    /// <summary>Sends one command on a connection of its own and returns its reply's text, such as what <c>INFO</c> says.</summary>
+    public async Task<string> QueryAsync(string command, CancellationToken cancellationToken = default)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, Port, cancellationToken);
+        using var reader = new StreamReader(client.GetStream(), Encoding.UTF8);
+        var login = Password is null ? "" : $"AUTH {Password}\r\n";
+        await client.GetStream().WriteAsync(Encoding.UTF8.GetBytes($"{login}{command}\r\nQUIT\r\n"), cancellationToken);
+        return await reader.ReadToEndAsync(cancellationToken);
+    }
+
     public async ValueTask DisposeAsync()
     {
         await EndProcessAsync();

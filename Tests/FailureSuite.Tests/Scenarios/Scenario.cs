@@ -1,0 +1,16 @@
+namespace AspireStreaming.FailureSuite.Tests.Scenarios;
+
+/// <summary>One way to break the system.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Target">What it breaks.</param>
+/// <param name="BreakAsync">Breaks it and makes it whole again; returns when the fault is over.</param>
+internal sealed record Scenario(string Name, Target Target, Func<Breakage, Task> BreakAsync)
+{
+    /// <summary>Whether the short form has it.</summary>
+    public bool IsShort { get; init; }
+
+    /// <summary>Whether random combinations may have it.</summary>
+    public bool Combines { get; init; } = true;
+
+    public override string ToString() => Name;
+}

@@ -1,0 +1,33 @@
+namespace AspireStreaming.FailureSuite.Tests.Scenarios;
+
+/// <summary>Every scenario there is.</summary>
+internal static class ScenarioCatalogue
+{
+    /// <summary>Whether the product puts back what Redis has lost; without, those scenarios cannot hold.</summary>
+    private static readonly bool WithLosses = Environment.GetEnvironmentVariable("FAILURE_LOSSES") == "1";
+
+    public static IReadOnlyList<Scenario> All { get; } =
+    [
+        .. RedisScenarios.All,
+        .. WithLosses ? RedisScenarios.Losses : [],
+        .. PostgresScenarios.All,
+        .. ServiceScenarios.All,
+        .. ClientScenarios.All,
+        .. PlanScenarios.All,
+    ];
+
+    /// <summary>Those of the form that runs.</summary>
+    public static IEnumerable<Scenario> Chosen => All.Where(scenario => SuiteSettings.Only.Count > 0
+        ? SuiteSettings.Only.Contains(scenario.Name)
+        : SuiteSettings.IsFull || scenario.IsShort);
+
+    public static Scenario Find(string name) => All.Single(scenario => scenario.Name == name);
+
+    /// <summary>Two or three scenarios that break different things.</summary>
+    public static IReadOnlyList<Scenario> Combine(Random random)
+    {
+        var candidates = All.Where(scenario => scenario.Combines).ToArray();
+        random.Shuffle(candidates);
+        return [.. candidates.DistinctBy(scenario => scenario.Target).Take(random.Next(2, 4))];
+    }
+}

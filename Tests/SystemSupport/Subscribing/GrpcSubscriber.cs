@@ -1,0 +1,44 @@
+using AspireStreaming.TestSupport.Histories;
+using AspireStreaming.V1;
+using Grpc.Core;
+
+namespace AspireStreaming.SystemSupport.Subscribing;
+
+/// <summary>A subscriber by <c>Streams.Subscribe</c>.</summary>
+public sealed class GrpcSubscriber(ChannelBase channel, SubscriberTrack track, History history) : LoadSubscriber(track, history)
+{
+    private readonly Streams.StreamsClient _client = new(channel);
+
+    protected override bool IsExpected(Exception exception) =>
+        exception is IOException or OperationCanceledException
+        || (exception is RpcException rpc
+            && (rpc.StatusCode is StatusCode.Unavailable or StatusCode.Cancelled or StatusCode.ResourceExhausted
+                || (rpc.StatusCode is StatusCode.Internal or StatusCode.Unknown && rpc.Status.DebugException is not null)));
+
+    protected override async Task<bool> FollowAsync(CancellationToken cancellationToken)
+    {
+        using var call = _client.Subscribe(
+            new SubscribeRequest { Stream = Track.Stream, From = Track.Last == LogPosition.Zero ? "start" : Track.Last.ToString() },
+            cancellationToken: cancellationToken);
+        await call.ResponseHeadersAsync;
+        NoteConnection();
+        while (await call.ResponseStream.MoveNext(cancellationToken))
+        {
+            var item = call.ResponseStream.Current;
+            if (item.Event is { } delivered)
+            {
+                Track.Event(delivered.Position, delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null);
+            }
+            else
+            {
+                Track.Control(item.Control.Name, item.Control.Json);
+                if (item.Control.Name == "stream.end")
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
+    }
+}
