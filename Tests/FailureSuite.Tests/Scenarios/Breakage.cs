@@ -1,3 +1,4 @@
+using System.Text.Json;
 using AspireStreaming.FailureSuite.Tests.Running;
 using AspireStreaming.FailureSuite.Tests.World;
 using AspireStreaming.SystemSupport;
@@ -16,6 +17,25 @@ internal sealed class Breakage(FailureWorld world, ScenarioRun run, Random rando
     public Random Random => random;
 
     public static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    /// <summary>The ids of the connections that follow a stream, on any replica.</summary>
+    public async Task<IReadOnlySet<string>> ConnectionsAsync(string stream)
+    {
+        var ids = new HashSet<string>();
+
+        // Each new connection reaches the next replica.
+        for (var replica = 0; replica < 4; replica++)
+        {
+            using var client = world.System.Client("stream-api");
+            using var answer = JsonDocument.Parse(await client.GetStringAsync(new Uri("/connections", UriKind.Relative), Cancelled));
+            ids.UnionWith(answer.RootElement.GetProperty("connections").EnumerateArray()
+                .Where(connection => connection.GetProperty("stream").GetString() == stream)
+                .Select(connection => connection.GetProperty("id").GetString()!));
+        }
+
+        await Pause.ForAsync(TimeSpan.FromMilliseconds(200), Cancelled);
+        return ids;
+    }
 
     /// <summary>Lets the fault last: this long in the full form, a moment in the short one.</summary>
     public static Task HoldAsync(double seconds)

@@ -78,17 +78,18 @@ internal static class ClientScenarios
                 await reader.SendAsync($"GET /streams/{stream}/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", Breakage.Cancelled);
             }
 
+            await Eventually.TrueAsync(
+                async () => (await broken.ConnectionsAsync(stream)).Count == readers.Length + 1,
+                TimeSpan.FromSeconds(30), "all readers to be connected", Breakage.Cancelled);
             for (var part = 0; part < 48; part++)
             {
                 await publisher.PublishAsync(stream, 1, Breakage.Cancelled);
             }
 
             await SeenAsync([follower], 48);
-            foreach (var reader in readers)
-            {
-                await Eventually.TrueAsync(
-                    () => reader.IsClosedByPeer, TimeSpan.FromSeconds(30), "the stalled reader to be thrown out", Breakage.Cancelled);
-            }
+            await Eventually.TrueAsync(
+                async () => (await broken.ConnectionsAsync(stream)).Count == 1,
+                TimeSpan.FromSeconds(30), "the stalled readers to be thrown out", Breakage.Cancelled);
         }
         finally
         {

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
-using AspireStreaming.SystemSupport;
 using AspireStreaming.SystemSupport.Subscribing;
 using AspireStreaming.TestSupport;
 using AspireStreaming.TestSupport.Faults;
@@ -127,7 +126,7 @@ internal static class PlanScenarios
                 await Eventually.TrueAsync(() => subscriber.Track.Count == 1, Patience, "a short subscription to get its event", cancellationToken);
             });
         await Eventually.TrueAsync(
-            async () => !await IsFollowedAsync(broken, stream), Patience, $"no connection to {stream} to be left", Breakage.Cancelled);
+            async () => (await broken.ConnectionsAsync(stream)).Count == 0, Patience, $"no connection to {stream} to be left", Breakage.Cancelled);
     }
 
     private static async Task ShutDownAsync(Breakage broken)
@@ -158,22 +157,6 @@ internal static class PlanScenarios
                 return log.Contains($"1 critical events, the first of type WORKFLOW_FAILED, could not be accepted into stream {stream}", StringComparison.Ordinal);
             },
             Patience, "the alert in the log", Breakage.Cancelled);
-    }
-
-    private static async Task<bool> IsFollowedAsync(Breakage broken, string stream)
-    {
-        // Each new connection reaches the next replica.
-        for (var replica = 0; replica < 4; replica++)
-        {
-            using var client = broken.World.System.Client("stream-api");
-            if ((await client.GetStringAsync(new Uri("/connections", UriKind.Relative), Breakage.Cancelled)).Contains(stream, StringComparison.Ordinal))
-            {
-                return true;
-            }
-        }
-
-        await Pause.ForAsync(TimeSpan.FromMilliseconds(200), Breakage.Cancelled);
-        return false;
     }
 
     private static async Task<(HttpStatusCode Status, string Body)> PostAsync(HttpClient client, Uri target, string type = "token")

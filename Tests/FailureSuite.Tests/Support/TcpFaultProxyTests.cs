@@ -113,10 +113,11 @@ public sealed class TcpFaultProxyTests : IAsyncLifetime
     public async Task Refuse_resets_new_connections_until_mended()
     {
         _proxy.Refuse();
-        using (var refused = await DialAsync())
+        await Assert.ThrowsAsync<SocketException>(async () =>
         {
-            await Assert.ThrowsAsync<SocketException>(async () => Assert.NotEqual(0, await refused.ReceiveAsync(new byte[1], Cancelled)));
-        }
+            using var refused = await DialAsync();
+            Assert.NotEqual(0, await refused.ReceiveAsync(new byte[1], Cancelled));
+        });
 
         _proxy.Mend();
         using var client = await DialAsync();

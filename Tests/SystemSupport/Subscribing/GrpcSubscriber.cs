@@ -9,11 +9,7 @@ public sealed class GrpcSubscriber(ChannelBase channel, SubscriberTrack track, H
 {
     private readonly Streams.StreamsClient _client = new(channel);
 
-    protected override bool IsExpected(Exception exception) =>
-        exception is IOException or OperationCanceledException
-        || (exception is RpcException rpc
-            && (rpc.StatusCode is StatusCode.Unavailable or StatusCode.Cancelled or StatusCode.ResourceExhausted
-                || (rpc.StatusCode is StatusCode.Internal or StatusCode.Unknown && rpc.Status.DebugException is not null)));
+    protected override bool IsExpected(Exception exception) => GrpcConnections.IsBroken(exception);
 
     protected override async Task<bool> FollowAsync(CancellationToken cancellationToken)
     {

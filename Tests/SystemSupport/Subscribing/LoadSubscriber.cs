@@ -14,6 +14,7 @@ public abstract class LoadSubscriber : IAsyncDisposable
     private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Task _running = Task.CompletedTask;
     private int _connections;
+    private int _disposed;
 
     protected LoadSubscriber(IReadOnlyList<SubscriberTrack> tracks, History history)
     {
@@ -46,6 +47,12 @@ public abstract class LoadSubscriber : IAsyncDisposable
     /// <summary>Ends and returns when the connection is closed.</summary>
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         await _stop.CancelAsync();
         await _running.WaitAsync(EndTimeout).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var track in Tracks)
@@ -55,7 +62,6 @@ public abstract class LoadSubscriber : IAsyncDisposable
 
         Dispose();
         _stop.Dispose();
-        GC.SuppressFinalize(this);
     }
 
     protected virtual void Dispose()
