@@ -48,6 +48,15 @@ internal static class Problems
         Detail = detail,
     });
 
+    /// <summary>426: the path is for WebSockets.</summary>
+    public static ProblemHttpResult UpgradeRequired() => TypedResults.Problem(new ProblemDetails
+    {
+        Type = Uri("upgrade-required"),
+        Title = "Upgrade required",
+        Status = StatusCodes.Status426UpgradeRequired,
+        Detail = "This path speaks WebSocket only.",
+    });
+
     /// <summary>503 with <c>Retry-After</c>.</summary>
     public static IResult Unavailable(HttpContext context, string slug, string detail, int retryAfterSeconds)
     {

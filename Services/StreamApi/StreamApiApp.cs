@@ -6,6 +6,7 @@ using AspireStreaming.StreamApi.Listing;
 using AspireStreaming.StreamApi.Page;
 using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Rpc;
+using AspireStreaming.StreamApi.Sessions.WebSockets;
 using AspireStreaming.StreamApi.Sse;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
@@ -27,6 +28,7 @@ public static class StreamApiApp
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
         app.UseStreamAccess();
+        app.UseSessionSockets();
         app.UsePage();
         app.MapDefaultEndpoints();
         app.MapGet("/streams/{stream}/events", ServeEventsAsync).RequireSubscribe();
@@ -34,6 +36,7 @@ public static class StreamApiApp
         app.MapStreams();
         app.MapAudit();
         app.MapConnections();
+        app.MapSessionSockets();
         app.MapGrpcService<StreamsGrpcService>();
         app.MapGrpcService<HealthGrpcService>().AllowAnonymous();
         app.MapGet("/stats", (Stats stats) => TypedResults.Json(stats.Describe(), StreamApiJson.Default.StatsDocument)).RequireAdmin();

@@ -4,6 +4,7 @@ using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Listing;
 using AspireStreaming.StreamApi.Pages;
+using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.StreamApi.Sse;
 using AspireStreaming.Streaming;
 using Microsoft.Extensions.Options;
@@ -48,6 +49,7 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<Subscriber>();
         builder.Services.AddSingleton<SubscriptionServices>();
         builder.Services.AddSingleton<SseEndpoint>();
+        builder.AddSessions();
         builder.Services.AddGrpc();
         builder.Services.AddSingleton<StreamListing>();
         builder.Services.AddSingleton<Stats>();

@@ -153,6 +153,9 @@ internal static class DrainReasons
     /// <summary>The client's token has expired; it may come back with a new one.</summary>
     public const string TokenExpired = "token-expired";
 
+    /// <summary>Nothing was received or delivered for long.</summary>
+    public const string Idle = "idle";
+
     /// <summary>The subscriber fell behind further than its policy allows.</summary>
     public const string Lag = "lag";
 }

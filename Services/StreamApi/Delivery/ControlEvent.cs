@@ -35,6 +35,10 @@ internal readonly record struct ControlEvent(string Name, string Json)
     public static ControlEvent Drain(string stream, int retryMilliseconds, string reason) =>
         new("stream.drain", Format($"{{\"stream\":\"{stream}\",\"retryMs\":{retryMilliseconds},\"reason\":\"{reason}\"}}"));
 
+    /// <summary>A whole session is to come back later; it names no stream, because it concerns all.</summary>
+    public static ControlEvent SessionDrain(int retryMilliseconds, string reason) =>
+        new("stream.drain", Format($"{{\"retryMs\":{retryMilliseconds},\"reason\":\"{reason}\"}}"));
+
     /// <summary>As an SSE frame, without an id.</summary>
     public byte[] ToSse() => Encoding.UTF8.GetBytes($"event: {Name}\ndata: {Json}\n\n");
 

@@ -27,8 +27,15 @@ internal static class GrpcProblems
         return new RpcException(new Status(StatusCode.PermissionDenied, refusal.Detail), new Metadata { { TypeKey, refusal.Type } });
     }
 
+    /// <summary>A limit of this replica is reached.</summary>
+    public static RpcException Exhausted(string slug, string detail, int retryAfterSeconds) =>
+        Later(StatusCode.ResourceExhausted, slug, detail, retryAfterSeconds);
+
     /// <summary>It cannot be done now.</summary>
-    public static RpcException Unavailable(string slug, string detail, int retryAfterSeconds) => new(
-        new Status(StatusCode.Unavailable, detail),
+    public static RpcException Unavailable(string slug, string detail, int retryAfterSeconds) =>
+        Later(StatusCode.Unavailable, slug, detail, retryAfterSeconds);
+
+    private static RpcException Later(StatusCode status, string slug, string detail, int retryAfterSeconds) => new(
+        new Status(status, detail),
         new Metadata { { TypeKey, Problems.Uri(slug) }, { RetryAfterKey, retryAfterSeconds.ToString(CultureInfo.InvariantCulture) } });
 }

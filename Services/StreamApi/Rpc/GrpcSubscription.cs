@@ -10,12 +10,9 @@ internal sealed class GrpcSubscription(
     HttpContext context, StreamFollower follower, SubscriptionServices services, IServerStreamWriter<V1.Delivery> output)
     : Subscription("grpc", context, follower, services)
 {
-    // A batch sits in one HTTP/2 flush; the last message of it says so.
-    private static readonly WriteOptions Buffered = new(WriteFlags.BufferHint);
-    private static readonly WriteOptions Last = new();
-
     private readonly Action _abort = context.Abort;
     private readonly List<V1.Delivery> _messages = [];
+    private readonly BatchWriter<V1.Delivery> _writer = new(output);
     private long _pending;
 
     protected override long Pending => _pending;
@@ -48,12 +45,7 @@ internal sealed class GrpcSubscription(
     {
         try
         {
-            for (var index = 0; index < _messages.Count; index++)
-            {
-                output.WriteOptions = index == _messages.Count - 1 ? Last : Buffered;
-                await output.WriteAsync(_messages[index]);
-            }
-
+            await _writer.WriteAsync(_messages);
             return true;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException or RpcException)

@@ -1,6 +1,7 @@
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Pages;
+using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.V1;
@@ -10,7 +11,8 @@ using Grpc.Core;
 namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>The gRPC form of the Stream API.</summary>
-internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServices services, PageReader pages) : Streams.StreamsBase
+internal sealed class StreamsGrpcService(
+    Subscriber subscriber, SubscriptionServices services, PageReader pages, SessionRunner sessions, SessionServices sessionServices) : Streams.StreamsBase
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
@@ -30,23 +32,25 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
             await head.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        switch (refusal)
-        {
-            case Refusal.Draining:
-                throw GrpcProblems.Unavailable("draining", "This replica is about to stop.", 1);
-            case Refusal.TooManyConnections:
-                throw GrpcProblems.Unavailable("too-many-connections", "All connections that this replica may have are open.", 5);
-            case Refusal.TooManyStreams:
-                throw GrpcProblems.Unavailable("too-many-streams", "This replica follows as many streams as it may.", 5);
-            default:
-                return;
-        }
+        ThrowIfRefused(refusal);
 
         GrpcSubscription Create(StreamFollower follower)
         {
             head = context.WriteResponseHeadersAsync([]);
             return new GrpcSubscription(http, follower, services, responseStream);
         }
+    }
+
+    public override async Task Session(
+        IAsyncStreamReader<ClientMessage> requestStream, IServerStreamWriter<ServerMessage> responseStream, ServerCallContext context)
+    {
+        var refusal = await sessions.RunAsync(async () =>
+        {
+            // The head at once, as above.
+            await context.WriteResponseHeadersAsync([]);
+            return new GrpcSession(context.GetHttpContext(), requestStream, responseStream, sessionServices);
+        });
+        ThrowIfRefused(refusal);
     }
 
     public override async Task<ReadResponse> Read(ReadRequest request, ServerCallContext context)
@@ -89,6 +93,21 @@ internal sealed class StreamsGrpcService(Subscriber subscriber, SubscriptionServ
         if (!context.GetStreamAccess().CanSubscribe(stream))
         {
             throw GrpcProblems.Forbidden(stream, "subscribe");
+        }
+    }
+
+    private static void ThrowIfRefused(Refusal? refusal)
+    {
+        switch (refusal)
+        {
+            case Refusal.Draining:
+                throw GrpcProblems.Unavailable("draining", "This replica is about to stop.", 1);
+            case Refusal.TooManyConnections:
+                throw GrpcProblems.Exhausted("too-many-connections", "All connections that this replica may have are open.", 5);
+            case Refusal.TooManyStreams:
+                throw GrpcProblems.Exhausted("too-many-streams", "This replica follows as many streams as it may.", 5);
+            default:
+                return;
         }
     }
 

@@ -153,14 +153,4 @@ public sealed class StreamsGrpcTests(SharedHost shared) : IDisposable
 
         Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, answer.Status);
     }
-
-    [Fact]
-    public async Task Session_is_not_implemented_yet()
-    {
-        using var call = Client.Session(cancellationToken: TestContext.Current.CancellationToken);
-
-        var fault = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext(TestContext.Current.CancellationToken));
-
-        Assert.Equal(StatusCode.Unimplemented, fault.StatusCode);
-    }
 }

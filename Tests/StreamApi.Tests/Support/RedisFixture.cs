@@ -24,6 +24,9 @@ public sealed class SharedHost : IAsyncLifetime
 
     internal TestLog Log { get; private set; } = null!;
 
+    /// <summary>Connection string of its Redis, for further hosts.</summary>
+    internal string Redis => _redis.ConnectionString;
+
     public async ValueTask InitializeAsync()
     {
         _redis = await RedisProcess.StartAsync();

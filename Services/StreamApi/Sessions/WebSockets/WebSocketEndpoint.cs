@@ -1,0 +1,55 @@
+using AspireStreaming.StreamApi.Connections;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Options;
+
+namespace AspireStreaming.StreamApi.Sessions.WebSockets;
+
+/// <summary><c>GET /ws</c>.</summary>
+internal static class WebSocketEndpoint
+{
+    private const string Path = "/ws";
+    private const int RetryAfterSeconds = 5;
+
+    /// <summary>Lets <c>/ws</c> become WebSockets; before the endpoints.</summary>
+    public static void UseSessionSockets(this WebApplication app)
+    {
+        app.Use(static (context, next) =>
+        {
+            if (context.Request.Path == Path && context.Features.Get<IHttpUpgradeFeature>() is { } upgrade)
+            {
+                context.Features.Set<IHttpUpgradeFeature>(new UpgradeFeature(upgrade));
+            }
+
+            return next(context);
+        });
+
+        // The ping keeps proxies from closing a quiet connection, and a client that is gone is noticed by the pong that does not come.
+        var delivery = app.Services.GetRequiredService<IOptions<DeliveryOptions>>().Value;
+        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = delivery.Heartbeat, KeepAliveTimeout = delivery.WriteTimeout });
+    }
+
+    /// <summary>Maps <c>GET /ws</c>.</summary>
+    public static void MapSessionSockets(this IEndpointRouteBuilder endpoints) => endpoints.MapGet(Path, ServeAsync);
+
+    private static async Task<IResult> ServeAsync(HttpContext context, SessionRunner runner, SessionServices services, ConnectionRegistry registry)
+    {
+        if (!context.WebSockets.IsWebSocketRequest || context.Features.Get<IHttpUpgradeFeature>() is not UpgradeFeature upgrade)
+        {
+            context.Response.Headers.Upgrade = "websocket";
+            return Problems.UpgradeRequired();
+        }
+
+        var refusal = await runner.RunAsync(async () =>
+        {
+            var socket = await context.WebSockets.AcceptWebSocketAsync();
+            return new WebSocketSession(context, socket, upgrade.Stream!, services);
+        });
+        return refusal switch
+        {
+            Refusal.Draining => Problems.Unavailable(context, "draining", "This replica is about to stop.", 1),
+            Refusal.TooManyConnections => Problems.Unavailable(
+                context, "too-many-connections", $"{registry.Max} connections are open.", RetryAfterSeconds),
+            _ => TypedResults.Empty,
+        };
+    }
+}
