@@ -43,15 +43,8 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         _activeAt = services.Time.GetTimestamp();
     }
 
-    public override StreamPosition Position => StreamPosition.Zero;
-
-    public override long Lag => _subscriptions.Followers.Sum(follower => follower.Lag);
-
-    public override Tier Tier => _subscriptions.Followers.Select(follower => follower.Tier).DefaultIfEmpty(Tier.Window).Max();
-
-    public override bool IsCaughtUp => _subscriptions.Followers.All(follower => follower.IsCaughtUp);
-
-    public override long Drops => _subscriptions.Followers.Sum(follower => follower.Drops);
+    /// <inheritdoc/>
+    public override IReadOnlyList<StreamFollower> Followers => _subscriptions.Followers;
 
     /// <summary>Its subscriptions; listings may read them.</summary>
     public SubscriptionSet Subscriptions => _subscriptions;
@@ -64,8 +57,6 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
 
     /// <summary>What messages are made from.</summary>
     protected SessionCommands Commands => _services.Commands;
-
-    protected override long PositionOwedSince => 0;
 
     void IFollowerSink.WriteEvent(StreamFollower follower, EncodedEvent item)
     {
@@ -495,7 +486,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
     {
         foreach (var subscription in _subscriptions.All)
         {
-            if (subscription is { Cursor: not null, Follower: { PositionOwedSince: not 0 } follower })
+            if (subscription is { IsTold: true, Follower: { PositionOwedSince: not 0 } follower })
             {
                 _current = subscription;
                 follower.TryTellPosition(this);
