@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using AspireStreaming.Archive.Cursors;
+using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
@@ -19,6 +20,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
 {
     private readonly SessionServices _services;
     private readonly SessionOptions _options;
+    private readonly StreamAccess _access;
     private readonly Channel<SessionCommand> _commands;
     private readonly SubscriptionSet _subscriptions;
     private readonly SessionPublishes _publishes;
@@ -35,10 +37,11 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
     {
         _services = services;
         _options = services.Options;
+        _access = context.GetStreamAccess();
         _subscriptions = new SubscriptionSet(_options, services.Cursors, Signal);
         _commands = Channel.CreateBounded<SessionCommand>(
             new BoundedChannelOptions(_options.MaxPendingCommands) { SingleReader = true, SingleWriter = true });
-        _publishes = new SessionPublishes(services.Publisher, services.Budget, _options, CallerCredentials.Of(context.Request), Signal.Set);
+        _publishes = new SessionPublishes(services.Publisher, services.Budget, _options, _access.Authorization, Signal.Set);
         _stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         _activeAt = services.Time.GetTimestamp();
     }
@@ -356,6 +359,12 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
             return;
         }
 
+        if (!_access.CanSubscribe(command.Request.Stream))
+        {
+            Refuse(command.Sub, SessionFault.Forbidden(AccessRefusal.Forbidden(command.Request.Stream, "subscribe").Detail));
+            return;
+        }
+
         var window = command.Window is { } size
             ? SlidingWindow.Fixed(size)
             : SlidingWindow.Adaptive(_options, _services.Time.TimestampFrequency);
@@ -368,7 +377,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         }
 
         subscription.Claiming = _services.Cursors.HoldAsync(
-            new CursorKey("", command.Cursor, command.Request.Stream), subscription.Set, _stop.Token);
+            new CursorKey(_access.Subject ?? "", command.Cursor, command.Request.Stream), subscription.Set, _stop.Token);
         subscription.Claiming.GetAwaiter().UnsafeOnCompleted(subscription.Set);
     }
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Http.Headers;
 using System.Text.Json;
 using Microsoft.Extensions.Options;
+using Microsoft.Net.Http.Headers;
 
 namespace AspireStreaming.StreamApi.Sessions;
 
@@ -25,27 +25,27 @@ internal sealed class SessionPublisher(
 
     /// <summary>Publishes to all streams of a command; one result for each, in their order. Fails only when cancelled.</summary>
     /// <param name="command">What to publish.</param>
-    /// <param name="credentials">In whose name.</param>
+    /// <param name="authorization">In whose name: the value of the header, or null.</param>
     /// <param name="retried">Called for each further try.</param>
     /// <param name="cancellationToken">Ends waiting; what was sent may be appended or not.</param>
     public async Task<PublishResult[]> PublishAsync(
-        PublishCommand command, CallerCredentials credentials, Action retried, CancellationToken cancellationToken)
+        PublishCommand command, string? authorization, Action retried, CancellationToken cancellationToken)
     {
         var results = new PublishResult[command.Streams.Count];
         await Parallel.ForAsync(
             0,
             results.Length,
             new ParallelOptions { MaxDegreeOfParallelism = _options.PublishParallelism, CancellationToken = cancellationToken },
-            async (index, token) => results[index] = await PublishAsync(command.Streams[index], command, credentials, retried, token));
+            async (index, token) => results[index] = await PublishAsync(command.Streams[index], command, authorization, retried, token));
         return results;
     }
 
     private async Task<PublishResult> PublishAsync(
-        string stream, PublishCommand command, CallerCredentials credentials, Action retried, CancellationToken cancellationToken)
+        string stream, PublishCommand command, string? authorization, Action retried, CancellationToken cancellationToken)
     {
         for (var attempt = 0; ; attempt++)
         {
-            var (result, pause) = await TryAsync(stream, command, credentials, cancellationToken);
+            var (result, pause) = await TryAsync(stream, command, authorization, cancellationToken);
             if (result.Status != StatusCodes.Status503ServiceUnavailable)
             {
                 return result;
@@ -69,7 +69,7 @@ internal sealed class SessionPublisher(
     }
 
     private async Task<(PublishResult Result, TimeSpan? Pause)> TryAsync(
-        string stream, PublishCommand command, CallerCredentials credentials, CancellationToken cancellationToken)
+        string stream, PublishCommand command, string? authorization, CancellationToken cancellationToken)
     {
         using var patience = new CancellationTokenSource(_options.PublishTimeout, time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
@@ -78,8 +78,12 @@ internal sealed class SessionPublisher(
             using var client = clients.CreateClient(ClientName);
             using var request = new HttpRequestMessage(HttpMethod.Post, Target(stream, command));
             request.Content = new ReadOnlyMemoryContent(command.Events);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-            credentials.Apply(request);
+            request.Content.Headers.ContentType = new System.Net.Http.Headers.MediaTypeHeaderValue("application/json");
+            if (authorization is not null)
+            {
+                request.Headers.TryAddWithoutValidation(HeaderNames.Authorization, authorization);
+            }
+
             using var response = await client.SendAsync(request, limit.Token);
             await using var body = await response.Content.ReadAsStreamAsync(limit.Token);
             using var document = await ReadAsync(body, limit.Token);

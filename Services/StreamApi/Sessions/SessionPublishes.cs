@@ -9,10 +9,10 @@ namespace AspireStreaming.StreamApi.Sessions;
 /// <param name="publisher">Hands them on.</param>
 /// <param name="budget">What all sessions share.</param>
 /// <param name="options">Their bounds.</param>
-/// <param name="credentials">In whose name.</param>
+/// <param name="authorization">In whose name: the value of the header, or null.</param>
 /// <param name="completed">Called when one is done; from any thread.</param>
 internal sealed class SessionPublishes(
-    SessionPublisher publisher, PublishBudget budget, SessionOptions options, CallerCredentials credentials, Action completed) : IAsyncDisposable
+    SessionPublisher publisher, PublishBudget budget, SessionOptions options, string? authorization, Action completed) : IAsyncDisposable
 {
     private readonly Dictionary<string, Task> _underWay = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Task> _lastOfStream = new(StringComparer.Ordinal);
@@ -97,7 +97,7 @@ internal sealed class SessionPublishes(
         try
         {
             await Task.WhenAll(before);
-            results = await publisher.PublishAsync(command, credentials, () => Interlocked.Increment(ref _retries), _stop.Token);
+            results = await publisher.PublishAsync(command, authorization, () => Interlocked.Increment(ref _retries), _stop.Token);
         }
         catch (Exception exception)
         {
