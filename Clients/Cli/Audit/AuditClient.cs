@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Audit;
 

@@ -39,6 +39,7 @@ internal static class AuditCommand
         var json = new Option<bool>("--json") { Description = "The report as JSON" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No report and no progress, only the exit code and errors" };
         var url = ServiceUrl.StreamApi();
+        var credentials = new Credentials();
 
         var command = new ExampleCommand("audit", "Finds holes and duplicates in the archive.")
         {
@@ -51,6 +52,8 @@ internal static class AuditCommand
             command.Options.Add(option);
         }
 
+        credentials.AddTo(command);
+
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var settings = new AuditSettings
@@ -60,7 +63,7 @@ internal static class AuditCommand
                 Json = parsed.GetValue(json),
                 Quiet = parsed.GetValue(quiet),
             };
-            using var http = url.Connect(parsed, host);
+            using var http = url.Connect(parsed, host, credentials.Read(parsed, host));
             IAuditProgress progress = settings.Quiet ? new QuietAuditProgress()
                 : host.ErrorIsTerminal && settings.Stream is null ? new BarAuditProgress(host)
                 : new LineAuditProgress(host);

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
 using Spectre.Console;
 
 namespace AspireStreaming.Cli.Audit;

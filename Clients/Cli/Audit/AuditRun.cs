@@ -1,4 +1,5 @@
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Audit;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Audit;
 

@@ -3,10 +3,10 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.Net;
 using AspireStreaming.Cli.Audit;
-using AspireStreaming.Cli.Client;
 using AspireStreaming.Cli.Publish;
 using AspireStreaming.Cli.Tail;
 using AspireStreaming.Cli.Verify;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.CommandLine;
 
@@ -82,6 +82,7 @@ internal static class CliApp
     {
         CliException cli => cli.ExitCode,
         ServiceUnreachableException => ExitCode.Unreachable,
+        ContinuityException => ExitCode.VerificationFailed,
         ApiException { Status: HttpStatusCode.NotFound } => ExitCode.UnknownStream,
         ApiException
         {

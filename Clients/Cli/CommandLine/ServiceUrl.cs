@@ -1,5 +1,5 @@
 using System.CommandLine;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.CommandLine;
 
@@ -28,7 +28,13 @@ internal sealed class ServiceUrl
     public static ServiceUrl StreamApi() =>
         new("--url", "ASPIRESTREAM_URL", "http://localhost:5102", "Stream API");
 
-    public HttpClient Connect(ParseResult parsed, CliHost host)
+    public static ServiceUrl StreamApiGrpc() =>
+        new("--grpc-url", "ASPIRESTREAM_GRPC_URL", "http://localhost:5112", "Stream API's gRPC endpoint");
+
+    public HttpClient Connect(ParseResult parsed, CliHost host, StreamingClientOptions credentials) =>
+        ServiceHttp.Create(Resolve(parsed, host), credentials);
+
+    public Uri Resolve(ParseResult parsed, CliHost host)
     {
         var text = parsed.GetValue(Option);
         if (string.IsNullOrEmpty(text))
@@ -42,7 +48,7 @@ internal sealed class ServiceUrl
         }
 
         return Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"
-            ? ApiHttp.Create(url)
+            ? url
             : throw new CliException(ExitCode.Failure, $"'{text}' is not an http or https URL ({Option.Name} or {_variable}).");
     }
 }

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.CommandLine;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
-using AspireStreaming.Cli.Client;
 using AspireStreaming.Cli.CommandLine;
+using AspireStreaming.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Publish;
 
@@ -64,6 +65,7 @@ internal static class PublishCommand
         };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No progress and no summary, only errors" };
         var publisher = ServiceUrl.Publisher();
+        var credentials = new Credentials();
 
         stream.Validators.Add(result =>
         {
@@ -105,6 +107,8 @@ internal static class PublishCommand
             command.Options.Add(option);
         }
 
+        credentials.AddTo(command);
+
         command.Validators.Add(result =>
         {
             var chosen = (result.GetResult(type) is not null ? 1 : 0) + (result.GetResult(typeFrom) is not null ? 1 : 0)
@@ -128,14 +132,21 @@ internal static class PublishCommand
                 BatchSize = parsed.GetValue(batch),
                 RetryFor = parsed.GetValue(retryFor) ?? TimeSpan.FromSeconds(60),
             };
-            using var http = publisher.Connect(parsed, host);
-            return (int)await RunAsync(host, http, path, settings, parsed.GetValue(quiet), cancellationToken);
+            var options = credentials.Read(parsed, host);
+            using var http = publisher.Connect(parsed, host, options);
+            return (int)await RunAsync(host, http, options, path, settings, parsed.GetValue(quiet), cancellationToken);
         });
         return command;
     }
 
     private static async Task<ExitCode> RunAsync(
-        CliHost host, HttpClient http, string path, PublishSettings settings, bool quiet, CancellationToken cancellationToken)
+        CliHost host,
+        HttpClient http,
+        StreamingClientOptions options,
+        string path,
+        PublishSettings settings,
+        bool quiet,
+        CancellationToken cancellationToken)
     {
         var input = path == StandardInput ? host.Input : JsonLinesFile.Open(path);
         try
@@ -144,7 +155,9 @@ internal static class PublishCommand
             IPublishProgress progress = quiet ? new QuietProgress()
                 : host.ErrorIsTerminal ? new BarProgress(host, settings.FileName, size)
                 : new LineProgress(host, size);
-            var run = new PublishRun(new PublisherClient(http, host.Time), settings, host.Time, progress);
+            options.RetryFor = settings.RetryFor;
+            options.OnRetry = retry => progress.Note($"{Faults.Describe(retry.Fault)}; next try in {retry.Delay.TotalSeconds:0.0} s");
+            var run = new PublishRun(new EventPublisher(http, options, host.Time), settings, host.Time, progress);
             var started = host.Time.GetTimestamp();
             try
             {
@@ -195,7 +208,7 @@ internal static class PublishCommand
 
     private static string DefaultStream(string path)
     {
-        var name = path == StandardInput ? "" : StreamName.FromFile(path);
+        var name = path == StandardInput ? "" : FileStreamName.Of(path);
         return StreamName.IsValid(name)
             ? name
             : throw new CliException(ExitCode.Failure, path == StandardInput

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Net;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.Publish;
 
@@ -10,25 +10,22 @@ namespace AspireStreaming.Cli.Publish;
 /// </summary>
 internal sealed class PublishRun
 {
-    private readonly PublisherClient _publisher;
+    private readonly EventPublisher _publisher;
     private readonly PublishSettings _settings;
     private readonly TimeProvider _time;
     private readonly IPublishProgress _progress;
     private readonly EventEncoder _encoder;
     private readonly EventBatch _batch = new();
     private readonly int _batchSize;
-    private readonly Retry _retry;
     private long _nextSend;
 
-    public PublishRun(PublisherClient publisher, PublishSettings settings, TimeProvider time, IPublishProgress progress)
+    public PublishRun(EventPublisher publisher, PublishSettings settings, TimeProvider time, IPublishProgress progress)
     {
         _publisher = publisher;
         _settings = settings;
         _time = time;
         _progress = progress;
         _encoder = new EventEncoder(settings);
-        _retry = new Retry(settings.RetryFor, time, (fault, delay) =>
-            _progress.Note($"{Faults.Describe(fault)}; next try in {delay.TotalSeconds:0.0} s"));
 
         // A steady rate wants small batches: at most a tenth of a second's worth.
         _batchSize = settings.Rate > 0 ? (int)Math.Clamp(settings.Rate / 10, 1, settings.BatchSize) : settings.BatchSize;
@@ -102,7 +99,7 @@ internal sealed class PublishRun
         PublishReceipt receipt;
         try
         {
-            receipt = await _retry.RunAsync(token => _publisher.PublishAsync(_settings.Stream, events, token), cancellationToken);
+            receipt = await _publisher.PublishJsonAsync(_settings.Stream, events, options: null, cancellationToken);
         }
         catch (ApiException exception) when (Explain(exception) is { } explanation)
         {

@@ -1,4 +1,4 @@
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.Publish;
 

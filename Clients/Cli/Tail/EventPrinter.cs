@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.Tail;
 
@@ -18,23 +18,22 @@ internal sealed class EventPrinter(CliHost host, bool json)
     /// <summary>Whether enough waits that it should be written before more is added.</summary>
     public bool IsFull => _pending.WrittenCount > 1024 * 1024;
 
-    public void Print(ReadOnlyMemory<byte> delivered)
+    public void Print(StreamEvent item)
     {
         if (json)
         {
-            _pending.Write(delivered.Span);
+            _pending.Write(item.Json.Span);
             _pending.Write("\n"u8);
             return;
         }
 
-        var item = DeliveredEvent.Read(delivered);
         var position = item.Position.ToString();
-        var data = item.Data is { } bytes ? Encoding.UTF8.GetString(bytes.Span[..Math.Min(bytes.Length, 4096)]) : "";
+        var data = item.DataToken is { } bytes ? Encoding.UTF8.GetString(bytes.Span[..Math.Min(bytes.Length, 4096)]) : "";
         _line.Clear();
         _line.Append(host.Paint(host.OutputIsTerminal, "90", position)).Append("  ");
-        _line.Append(host.Paint(host.OutputIsTerminal, "90", Printable(item.RecordedTime))).Append("  ");
+        _line.Append(host.Paint(host.OutputIsTerminal, "90", Printable(item.RecordedTimeText))).Append("  ");
         _line.Append(host.Paint(host.OutputIsTerminal, EventColour(item.Type), Printable(item.Type))).Append("  ");
-        var used = position.Length + item.RecordedTime.Length + item.Type.Length + 6;
+        var used = position.Length + item.RecordedTimeText.Length + item.Type.Length + 6;
         _line.Append(Shorten(Printable(data), host.OutputIsTerminal ? Math.Max(host.Width - used, 20) : DataLengthInPipes));
         _line.Append('\n');
         var text = _line.ToString();

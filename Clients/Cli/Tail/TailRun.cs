@@ -1,46 +1,40 @@
-using System.Text;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Tail;
 
 /// <summary>Follows a stream: events to standard output, everything else to standard error.</summary>
-internal sealed class TailRun(CliHost host, StreamApiClient client, TailSettings settings)
+internal sealed class TailRun(CliHost host, EventSubscriber subscriber, TailSettings settings)
 {
     private readonly EventPrinter _printer = new(host, settings.Json);
-    private readonly ContinuityCheck _check = new(filtered: settings.Types is not null);
+    private bool _connected;
     private long _count;
 
     public async Task<ExitCode> RunAsync(CancellationToken cancellationToken)
     {
         using var expiry = new CancellationTokenSource(settings.Timeout ?? System.Threading.Timeout.InfiniteTimeSpan, host.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(expiry.Token, cancellationToken);
-        var tail = new EventTail(client, settings.Stream, host.Time)
-        {
-            From = settings.From,
-            Types = settings.Types,
-            ConnectWithin = settings.RetryFor,
-        };
         try
         {
-            return await FollowAsync(tail, either.Token);
+            return await FollowAsync(either.Token);
         }
         catch (OperationCanceledException) when (either.IsCancellationRequested)
         {
             await FlushAsync(CancellationToken.None);
-            if (cancellationToken.IsCancellationRequested)
-            {
-                return ExitCode.Interrupted;
-            }
-
-            return TimedOut(tail);
+            return cancellationToken.IsCancellationRequested ? ExitCode.Interrupted : TimedOut();
+        }
+        catch (StreamingException)
+        {
+            await FlushAsync(CancellationToken.None);
+            throw;
         }
     }
 
-    private ExitCode TimedOut(EventTail tail)
+    private ExitCode TimedOut()
     {
-        if (!tail.Connected)
+        if (!_connected)
         {
-            host.WriteError($"no connection to {client.Url} within {settings.Timeout?.TotalSeconds:0.#} s.");
+            host.WriteError($"no connection to {settings.Url} within {settings.Timeout?.TotalSeconds:0.#} s.");
             return ExitCode.Unreachable;
         }
 
@@ -53,13 +47,13 @@ internal sealed class TailRun(CliHost host, StreamApiClient client, TailSettings
         return ExitCode.Success;
     }
 
-    private async Task<ExitCode> FollowAsync(EventTail tail, CancellationToken cancellationToken)
+    private async Task<ExitCode> FollowAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        await using var messages = tail.ReadAsync(stop.Token).GetAsyncEnumerator(stop.Token);
+        await using var items = subscriber.FollowAsync(settings.Stream, settings.Subscription, stop.Token).GetAsyncEnumerator(stop.Token);
         while (true)
         {
-            var next = messages.MoveNextAsync().AsTask();
+            var next = items.MoveNextAsync().AsTask();
             try
             {
                 // Events that arrived together are written together; before a wait everything is out.
@@ -78,82 +72,65 @@ internal sealed class TailRun(CliHost host, StreamApiClient client, TailSettings
 
             if (!await next)
             {
+                await FlushAsync(cancellationToken);
                 return ExitCode.Success;
             }
 
-            if (await TakeAsync(messages.Current, cancellationToken) is { } exitCode)
+            if (await TakeAsync(items.Current, cancellationToken))
             {
                 await FlushAsync(cancellationToken);
-                return exitCode;
+                return ExitCode.Success;
             }
         }
     }
 
-    private async ValueTask<ExitCode?> TakeAsync(TailMessage message, CancellationToken cancellationToken)
+    /// <summary>Takes an item; true when enough has come.</summary>
+    private async ValueTask<bool> TakeAsync(StreamItem item, CancellationToken cancellationToken)
     {
-        switch (message.Kind)
+        _connected |= item is not ConnectionLost;
+        switch (item)
         {
-            case TailMessageKind.Event:
-                if (Fault(_check.Event(message.Position)))
-                {
-                    return ExitCode.VerificationFailed;
-                }
-
-                _printer.Print(message.Data);
+            case StreamEvent received:
+                _printer.Print(received);
                 _count++;
-                return _count == settings.Count ? ExitCode.Success : null;
+                return _count == settings.Count;
 
-            case TailMessageKind.Cursor:
-                _check.Cursor(message.Position);
-                return null;
-
-            case TailMessageKind.Control:
+            case StreamNotice notice:
                 await FlushAsync(cancellationToken);
-                WriteControl(message);
-                return Fault(_check.Control(message.Name, message.Data)) ? ExitCode.VerificationFailed : null;
+                WriteNotice(notice);
+                return false;
 
-            case TailMessageKind.Interrupted:
+            case ConnectionLost lost:
                 await FlushAsync(cancellationToken);
                 if (!settings.Quiet)
                 {
-                    var reason = message.Fault is null ? "connection closed" : Faults.Describe(message.Fault);
-                    var text = $"{reason}; reconnecting in {message.Delay.TotalSeconds:0.0} s";
+                    var reason = lost.Fault is null ? "connection closed" : Faults.Describe(lost.Fault);
+                    var text = $"{reason}; reconnecting in {lost.Delay.TotalSeconds:0.0} s";
                     host.Error.WriteLine(host.Paint(host.ErrorIsTerminal, "90", text));
                 }
 
-                return null;
+                return false;
 
             default:
-                return ExitCode.Success;
+                return false;
         }
     }
 
-    private bool Fault(string? fault)
-    {
-        if (fault is null || !settings.Check)
-        {
-            return false;
-        }
-
-        host.WriteError($"{settings.Stream}: {fault}.");
-        return true;
-    }
-
-    private void WriteControl(TailMessage message)
+    private void WriteNotice(StreamNotice notice)
     {
         if (settings.Quiet)
         {
             return;
         }
 
-        var colour = message.Name switch
+        var colour = notice switch
         {
-            "stream.gap" or "stream.dropped" => "31",
-            "stream.epoch" or "stream.drain" => "33",
-            "stream.end" => "32",
+            GapNotice or DroppedNotice => "31",
+            EpochNotice or DrainNotice => "33",
+            EndNotice => "32",
             _ => "90",
         };
-        host.Error.WriteLine(host.Paint(host.ErrorIsTerminal, colour, $"{message.Name} {Encoding.UTF8.GetString(message.Data.Span)}"));
+        host.Error.WriteLine(host.Paint(host.ErrorIsTerminal, colour, $"{notice.Name} {notice.Json}"));
     }
 
     private ValueTask FlushAsync(CancellationToken cancellationToken) =>

@@ -1,3 +1,5 @@
+using AspireStreaming.Client;
+
 namespace AspireStreaming.Cli.Tail;
 
 /// <summary>What to follow and when to stop.</summary>
@@ -5,9 +7,7 @@ internal sealed record TailSettings
 {
     public required string Stream { get; init; }
 
-    public string From { get; init; } = "start";
-
-    public string? Types { get; init; }
+    public SubscribeOptions Subscription { get; init; } = new();
 
     public bool Json { get; init; }
 
@@ -17,11 +17,8 @@ internal sealed record TailSettings
     /// <summary>Stop after this time; null = never.</summary>
     public TimeSpan? Timeout { get; init; }
 
-    /// <summary>How long to try for the first connection.</summary>
-    public TimeSpan RetryFor { get; init; } = TimeSpan.FromSeconds(60);
-
-    /// <summary>Whether holes and duplicates are errors.</summary>
-    public bool Check { get; init; } = true;
+    /// <summary>Where the events come from, for messages.</summary>
+    public required Uri Url { get; init; }
 
     public bool Quiet { get; init; }
 }

@@ -1,5 +1,5 @@
-using AspireStreaming.Cli.Client;
 using AspireStreaming.Cli.Publish;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.Verify;
 
@@ -29,12 +29,12 @@ internal sealed class FileComparison : IAsyncDisposable
     /// <summary>Lines that are not blank, so far.</summary>
     public long Count { get; private set; }
 
-    public async Task CompareAsync(DeliveredEvent item, VerifyReport report, CancellationToken cancellationToken)
+    public async Task CompareAsync(StreamEvent item, VerifyReport report, CancellationToken cancellationToken)
     {
         var position = item.Position.ToString();
         if (_ahead.Count == 0 && !await ReadAheadAsync(cancellationToken))
         {
-            if (!TakeUnmatched(item.Data ?? default))
+            if (!TakeUnmatched(item.DataToken ?? default))
             {
                 report.Add("file", _name, position, "the event has no line: the file is shorter");
             }
@@ -42,7 +42,7 @@ internal sealed class FileComparison : IAsyncDisposable
             return;
         }
 
-        if (item.IsBinary || item.Data is not { } data)
+        if (item.IsBinary || item.DataToken is not { } data)
         {
             report.Add("file", _name, position, $"the event has no JSON data to compare with line {_ahead[0].Number}");
             Drop(1);

@@ -1,4 +1,5 @@
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Verify;
 
@@ -17,7 +18,7 @@ internal sealed class TierCursor(StreamApiClient client, string stream, string? 
 
     private static readonly TimeSpan FruitlessDelay = TimeSpan.FromMilliseconds(500);
 
-    private readonly List<DeliveredEvent> _page = [];
+    private readonly List<StreamEvent> _page = [];
     private readonly List<StreamGap> _gaps = [];
     private string _from = "start";
     private int _index = -1;
@@ -34,7 +35,7 @@ internal sealed class TierCursor(StreamApiClient client, string stream, string? 
     public IReadOnlyList<StreamGap> Gaps => _gaps;
 
     /// <summary>The event that the cursor stands on; null at the end.</summary>
-    public DeliveredEvent? Current => _index >= 0 && _index < _page.Count ? _page[_index] : null;
+    public StreamEvent? Current => _index >= 0 && _index < _page.Count ? _page[_index] : null;
 
     /// <summary>Goes to the next event.</summary>
     public async Task MoveAsync(VerifyReport report, CancellationToken cancellationToken)
@@ -51,7 +52,7 @@ internal sealed class TierCursor(StreamApiClient client, string stream, string? 
     {
         for (var fruitless = 0; ; fruitless++)
         {
-            var page = await retry.RunAsync(token => client.ReadPageAsync(stream, _from, _limit, tier, token), cancellationToken);
+            var page = await retry.RunAsync(token => client.ReadPageAsync(stream, Page(), token), cancellationToken);
             if (page is null)
             {
                 _limit = _limit > 1
@@ -97,15 +98,16 @@ internal sealed class TierCursor(StreamApiClient client, string stream, string? 
         }
     }
 
+    private PageOptions Page() => new() { From = StartAt.Text(_from), Limit = _limit, Tier = tier };
+
     private void Take(EventPage page, VerifyReport report)
     {
         _page.Clear();
         var bytes = 0L;
         var sort = false;
-        foreach (var raw in page.Events)
+        foreach (var item in page.Events)
         {
-            bytes += raw.Length;
-            var item = DeliveredEvent.Read(raw);
+            bytes += item.Json.Length;
             if (item.Position > until)
             {
                 _atEnd = true;
@@ -137,14 +139,14 @@ internal sealed class TierCursor(StreamApiClient client, string stream, string? 
         _limit = (int)Math.Clamp(WantedPageBytes / Math.Max(bytes / page.Events.Count, 1), 1, MaxLimit);
     }
 
-    private void CheckTime(in DeliveredEvent item, VerifyReport report)
+    private void CheckTime(StreamEvent item, VerifyReport report)
     {
         // Always of one format, so the order of the texts is the order of the times.
-        if (item.RecordedTime.Length == _lastTime.Length && string.CompareOrdinal(item.RecordedTime, _lastTime) < 0)
+        if (item.RecordedTimeText.Length == _lastTime.Length && string.CompareOrdinal(item.RecordedTimeText, _lastTime) < 0)
         {
-            report.Add("disorder", Name, item.Position.ToString(), $"recordedtime falls from {_lastTime} to {item.RecordedTime}");
+            report.Add("disorder", Name, item.Position.ToString(), $"recordedtime falls from {_lastTime} to {item.RecordedTimeText}");
         }
 
-        _lastTime = item.RecordedTime;
+        _lastTime = item.RecordedTimeText;
     }
 }

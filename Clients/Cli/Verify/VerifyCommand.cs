@@ -1,6 +1,6 @@
 using System.CommandLine;
-using AspireStreaming.Cli.Client;
 using AspireStreaming.Cli.CommandLine;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Verify;
 
@@ -53,6 +53,7 @@ internal static class VerifyCommand
         var json = new Option<bool>("--json") { Description = "The report as JSON" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No report and no progress, only the exit code and errors" };
         var url = ServiceUrl.StreamApi();
+        var credentials = new Credentials();
 
         var command = new ExampleCommand("verify", "Proves that a stream is whole.")
         {
@@ -64,6 +65,8 @@ internal static class VerifyCommand
         {
             command.Options.Add(option);
         }
+
+        credentials.AddTo(command);
 
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -77,8 +80,10 @@ internal static class VerifyCommand
                 Json = parsed.GetValue(json),
                 Quiet = parsed.GetValue(quiet),
             };
-            using var http = url.Connect(parsed, host);
-            var report = await new VerifyRun(host, new StreamApiClient(http, host.Time), settings).RunAsync(cancellationToken);
+            var options = credentials.Read(parsed, host);
+            using var http = url.Connect(parsed, host, options);
+            var client = new StreamApiClient(new ServiceConnection(http, options.StreamApiUrl, options, host.Time));
+            var report = await new VerifyRun(host, client, settings).RunAsync(cancellationToken);
             if (settings.Json)
             {
                 VerifyOutput.WriteJson(report, host);

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
-using AspireStreaming.Cli.Client;
+using AspireStreaming.Client;
+using AspireStreaming.Client.Http;
 
 namespace AspireStreaming.Cli.Verify;
 
@@ -146,7 +147,7 @@ internal sealed class VerifyRun(CliHost host, StreamApiClient client, VerifySett
         }
     }
 
-    private void CheckIdentity(in DeliveredEvent item, VerifyReport report)
+    private void CheckIdentity(StreamEvent item, VerifyReport report)
     {
         // An event that was appended again after a fault says so, and is not a second one.
         if (item.FirstPosition is not null || _identities.Count >= MaxIdentities)
@@ -225,21 +226,21 @@ internal sealed class VerifyRun(CliHost host, StreamApiClient client, VerifySett
         }
     }
 
-    private static void CompareBytes(string tier, DeliveredEvent? item, string otherTier, DeliveredEvent? other, VerifyReport report)
+    private static void CompareBytes(string tier, StreamEvent? item, string otherTier, StreamEvent? other, VerifyReport report)
     {
-        if (item is { } left && other is { } right && !left.Raw.Span.SequenceEqual(right.Raw.Span))
+        if (item is { } left && other is { } right && !left.Json.Span.SequenceEqual(right.Json.Span))
         {
             report.Add("mismatch", tier, left.Position.ToString(), $"the event differs from the one in the {otherTier}");
         }
     }
 
-    private static DeliveredEvent? At(TierCursor tier, StreamPosition position) =>
+    private static StreamEvent? At(TierCursor tier, StreamPosition position) =>
         tier.Current is { } item && item.Position == position ? item : null;
 
-    private static string Holders(DeliveredEvent? logged, DeliveredEvent? delivered) =>
+    private static string Holders(StreamEvent? logged, StreamEvent? delivered) =>
         logged is null ? "what readers get" : delivered is null ? "the hot log" : "the hot log and what readers get";
 
-    private static StreamPosition? Lowest(params ReadOnlySpan<DeliveredEvent?> items)
+    private static StreamPosition? Lowest(params ReadOnlySpan<StreamEvent?> items)
     {
         StreamPosition? lowest = null;
         foreach (var item in items)

@@ -17,9 +17,9 @@ public sealed class HelpTests
     }
 
     [Theory]
-    [InlineData("publish", "--stream", "--type", "--type-from", "--events", "--rate", "--batch", "--retry-for", "--quiet", "--publisher", "ASPIRESTREAM_PUBLISHER")]
-    [InlineData("tail", "--from", "--types", "--json", "--count", "--timeout", "--no-check", "--url", "ASPIRESTREAM_URL")]
-    [InlineData("verify", "--file", "--timeout", "--json", "--allow-trimmed", "--url", "ASPIRESTREAM_URL")]
+    [InlineData("publish", "--stream", "--type", "--type-from", "--events", "--rate", "--batch", "--retry-for", "--quiet", "--publisher", "ASPIRESTREAM_PUBLISHER", "--token", "--api-key")]
+    [InlineData("tail", "--from", "--types", "--json", "--count", "--timeout", "--no-check", "--via", "--cursor", "--url", "ASPIRESTREAM_URL", "--grpc-url", "--token", "ASPIRESTREAMING_TOKEN", "--api-key")]
+    [InlineData("verify", "--file", "--timeout", "--json", "--allow-trimmed", "--url", "ASPIRESTREAM_URL", "--token", "--api-key")]
     public async Task Help_of_a_command_lists_options_examples_and_exit_codes(string command, params string[] parts)
     {
         var run = await CliRun.RunAsync(null, command, "--help");

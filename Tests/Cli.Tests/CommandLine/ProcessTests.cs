@@ -14,7 +14,9 @@ public sealed class ProcessTests : IAsyncLifetime, IDisposable
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    private static string Program => Path.Combine(AppContext.BaseDirectory, "aspirestream.dll");
+    /// <summary>In its own folder: these tests have ASP.NET Core's framework, where libraries lie that the program brings along.</summary>
+    private static string Program { get; } = Path.Combine(
+        RepositoryPaths.Artifacts, "bin", "Cli", Path.GetFileName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar)), "aspirestream.dll");
 
     public async ValueTask InitializeAsync() => _service = await FakeService.StartAsync();
 

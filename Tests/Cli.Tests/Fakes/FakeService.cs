@@ -21,6 +21,11 @@ internal sealed class FakeService : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0").UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(static options => options.Limits.MaxRequestBodySize = 4 * 1024 * 1024);
         _app = builder.Build();
+        _app.Use((context, next) =>
+        {
+            Callers.Enqueue((context.Request.Headers.Authorization, context.Request.Headers["X-Api-Key"]));
+            return next(context);
+        });
         _app.MapPost("/streams/{stream}/events", PublishAsync);
         _app.MapGet("/streams/{stream}", DescribeAsync);
         _app.MapGet("/streams/{stream}/events", ReadAsync);
@@ -45,6 +50,9 @@ internal sealed class FakeService : IAsyncDisposable
 
     /// <summary>What live connections asked for: Last-Event-ID and query.</summary>
     public ConcurrentQueue<(string? LastEventId, string Query)> Opened { get; } = new();
+
+    /// <summary>What requests said of who they are from: Authorization and X-Api-Key.</summary>
+    public ConcurrentQueue<(string? Authorization, string? ApiKey)> Callers { get; } = new();
 
     /// <summary>Called before a stream is described.</summary>
     public Action<FakeStream>? BeforeDescribe { get; set; }

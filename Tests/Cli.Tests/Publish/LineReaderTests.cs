@@ -1,6 +1,6 @@
 using System.Text;
 using AspireStreaming.Cli.Publish;
-using AspireStreaming.Cli.Tests.Fakes;
+using AspireStreaming.TestSupport;
 
 namespace AspireStreaming.Cli.Tests.Publish;
 

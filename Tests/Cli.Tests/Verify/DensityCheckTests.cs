@@ -1,5 +1,5 @@
-using AspireStreaming.Cli.Client;
 using AspireStreaming.Cli.Verify;
+using AspireStreaming.Client;
 
 namespace AspireStreaming.Cli.Tests.Verify;
 
