@@ -74,6 +74,7 @@ public sealed class ProcessTests : IAsyncLifetime, IDisposable
         var script = Path.Combine(_folder.Path, "aspirestream");
         File.Copy(Path.Combine(RepositoryPaths.Root, "aspirestream"), script);
         Directory.CreateDirectory(Path.Combine(_folder.Path, "Clients", "Cli"));
+        Directory.CreateDirectory(Path.Combine(_folder.Path, "Services", "Streaming", "Protos"));
         Directory.CreateDirectory(Path.Combine(_folder.Path, "eng"));
         Directory.CreateDirectory(Path.Combine(_folder.Path, "elsewhere dir"));
         foreach (var file in new[] { "Directory.Build.props", "Directory.Build.targets", "global.json", "Clients/Cli/Program.cs" })
