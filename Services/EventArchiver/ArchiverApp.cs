@@ -17,6 +17,7 @@ public static class ArchiverApp
         var builder = WebApplication.CreateBuilder(args);
         builder.AddServiceDefaults();
         builder.AddRedisClient(ResourceNames.Redis);
+        builder.Services.AddRedisLink(builder.Configuration);
         builder.AddArchive();
         builder.Services.AddHotLog(builder.Configuration);
         builder.Services.AddOptionsWithValidateOnStart<ArchiverOptions>()
@@ -31,7 +32,6 @@ public static class ArchiverApp
         builder.Services.AddSingleton<OwnedPartitions>();
         builder.Services.AddSingleton<ArchiverMetrics>();
         builder.Services.AddSingleton<IHealthDetails, ArchiverHealth>();
-        builder.Services.AddSingleton<RedisReturn>();
         builder.Services.AddSingleton<LeaseKeeper>();
         builder.Services.AddSingleton<ArchiveUpkeep>();
         builder.Services.AddSingleton<BacklogWatch>();

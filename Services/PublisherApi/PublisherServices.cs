@@ -27,6 +27,7 @@ internal static class PublisherServices
             .Configure<IOptions<PublisherOptions>>((host, publisher) => host.ShutdownTimeout = publisher.Value.ShutdownTimeout);
 
         builder.AddRedisClient(ResourceNames.Redis);
+        services.AddRedisLink(builder.Configuration);
         builder.AddArchive();
         services.AddHotLog(builder.Configuration);
 

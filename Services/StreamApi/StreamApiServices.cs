@@ -21,6 +21,7 @@ internal static class StreamApiServices
     {
         builder.AddServiceDefaults();
         builder.AddRedisClient(ResourceNames.Redis);
+        builder.Services.AddRedisLink(builder.Configuration);
         builder.Services.AddOptionsWithValidateOnStart<DeliveryOptions>()
             .Bind(builder.Configuration.GetSection(DeliveryOptions.SectionName))
             .ValidateDataAnnotations();
@@ -35,7 +36,6 @@ internal static class StreamApiServices
             builder.Services.AddSingleton<IArchiveTier, NoArchive>();
         }
 
-        builder.Services.AddSingleton<RedisGate>();
         builder.Services.AddSingleton<ArchiveGate>();
         builder.Services.AddSingleton<StoreRetry>();
         builder.Services.AddSingleton(services => new WindowBudget(services.GetRequiredService<IOptions<DeliveryOptions>>().Value.TotalWindowBytes));

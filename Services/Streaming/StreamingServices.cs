@@ -1,7 +1,10 @@
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.Streaming.Redis.Link;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming;
 
@@ -22,6 +25,35 @@ public static class StreamingServices
         services.TryAddSingleton<HotLog>();
         services.TryAddSingleton<HotLogReader>();
         services.TryAddSingleton<HotLogTrimmer>();
+        services.AddHealthChecks().AddCheck<RedisPolicyHealthCheck>(RedisPolicyHealthCheck.Name, HealthStatus.Degraded);
+        return services;
+    }
+
+    /// <summary>
+    /// Has the connections to Redis watched and replaced when they are stale: call it after the client's <c>AddRedisClient</c>, whose
+    /// <c>IConnectionMultiplexer</c> it takes the place of. Adds <see cref="RedisLink"/> and <see cref="RedisGate"/>.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">No client is registered.</exception>
+    public static IServiceCollection AddRedisLink(this IServiceCollection services, IConfiguration configuration)
+    {
+        var client = services.LastOrDefault(service => service.ServiceType == typeof(IConnectionMultiplexer) && !service.IsKeyedService);
+        if (client?.ImplementationFactory is not { } connect)
+        {
+            throw new InvalidOperationException("AddRedisLink needs a Redis client that was registered by AddRedisClient.");
+        }
+
+        services.AddOptionsWithValidateOnStart<RedisLinkOptions>()
+            .Bind(configuration.GetSection(RedisLinkOptions.SectionName))
+            .ValidateDataAnnotations();
+        services.TryAddSingleton(TimeProvider.System);
+        services.Remove(client);
+        services.AddSingleton(provider => new RedisLink(() => (IConnectionMultiplexer)connect(provider)));
+        services.AddSingleton(provider => provider.GetRequiredService<RedisLink>().Multiplexer);
+        services.AddSingleton<RedisGate>();
+        services.AddHostedService<RedisLinkMonitor>();
+
+        services.AddSingleton<RedisReconnectPolicy>();
+        services.AddOptions<ConfigurationOptions>().PostConfigure<RedisReconnectPolicy>((options, policy) => options.ReconnectRetryPolicy = policy);
         return services;
     }
 }

@@ -1,5 +1,6 @@
 using AspireStreaming.Archive;
 using AspireStreaming.Archive.Writing;
+using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 
@@ -32,7 +33,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
     private readonly ArchiveSchema _schema;
     private readonly ArchiverOptions _options;
     private readonly ArchiverMetrics _metrics;
-    private readonly RedisReturn _redisReturn;
+    private readonly RedisGate _redisGate;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly ArchiveBatch _batch = new();
@@ -54,7 +55,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
         ArchiveSchema schema,
         ArchiverOptions options,
         ArchiverMetrics metrics,
-        RedisReturn redisReturn,
+        RedisGate redisGate,
         TimeProvider time,
         ILogger logger)
     {
@@ -68,7 +69,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
         _schema = schema;
         _options = options;
         _metrics = metrics;
-        _redisReturn = redisReturn;
+        _redisGate = redisGate;
         _time = time;
         _logger = logger;
         _idle = options.MinPollInterval;
@@ -109,7 +110,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
             {
                 var delay = _redisBackoff.Next();
                 ArchiverLog.ReadFailed(_logger, _lane, delay.TotalSeconds, exception);
-                await WaitForRedisAsync(delay, stoppingToken);
+                await WaitForRedisAsync(exception, delay, stoppingToken);
             }
         }
     }
@@ -331,11 +332,14 @@ internal sealed class ArchiveLane : IAsyncDisposable
         }
     }
 
-    private async Task WaitForRedisAsync(TimeSpan delay, CancellationToken stoppingToken)
+    private async Task WaitForRedisAsync(Exception failure, TimeSpan delay, CancellationToken stoppingToken)
     {
         try
         {
-            await _redisReturn.WaitAsync(delay, _time, stoppingToken);
+            // That Redis answers others is no reason to try again what it will refuse again.
+            await (RedisFaults.Classify(failure) == FaultKind.Permanent
+                ? Task.Delay(delay, _time, stoppingToken)
+                : _redisGate.WaitAsync(delay, stoppingToken));
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {

@@ -1,5 +1,6 @@
 using AspireStreaming.Archive;
 using AspireStreaming.Archive.Writing;
+using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -23,7 +24,7 @@ internal sealed class ArchiverWorker(
     ArchiveUpkeep upkeep,
     BacklogWatch backlog,
     ArchiverMetrics metrics,
-    RedisReturn redisReturn,
+    RedisGate redisGate,
     IOptions<ArchiverOptions> options,
     TimeProvider time,
     ILogger<ArchiverWorker> logger) : BackgroundService
@@ -73,7 +74,7 @@ internal sealed class ArchiverWorker(
         schema,
         options.Value,
         metrics,
-        redisReturn,
+        redisGate,
         time,
         logger);
 

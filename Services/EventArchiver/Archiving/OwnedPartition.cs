@@ -1,4 +1,5 @@
 using AspireStreaming.Archive.Writing;
+using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.EventArchiver.Archiving;

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.Streaming.Redis.Link;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -23,9 +24,10 @@ internal sealed class ArchiveProgress
     private Task? _subscription;
 
     public ArchiveProgress(
-        IConnectionMultiplexer redis, HotLogReader reader, IOptions<PublisherOptions> options, TimeProvider time, ILogger<ArchiveProgress> logger)
+        RedisLink link, HotLogReader reader, IOptions<PublisherOptions> options, TimeProvider time, ILogger<ArchiveProgress> logger)
     {
-        _redis = redis;
+        _redis = link.Multiplexer;
+        link.Replaced += Resubscribe;
         _reader = reader;
         _time = time;
         _logger = logger;
@@ -104,6 +106,17 @@ internal sealed class ArchiveProgress
         lock (_subscribing)
         {
             if (_subscription is null or { IsFaulted: true } or { IsCanceled: true })
+            {
+                Volatile.Write(ref _subscription, SubscribeAsync());
+            }
+        }
+    }
+
+    private void Resubscribe()
+    {
+        lock (_subscribing)
+        {
+            if (_subscription is not null)
             {
                 Volatile.Write(ref _subscription, SubscribeAsync());
             }

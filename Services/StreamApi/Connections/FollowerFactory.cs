@@ -1,4 +1,5 @@
 using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.Streaming.Redis;
 
 namespace AspireStreaming.StreamApi.Connections;
 

@@ -1,3 +1,5 @@
+using AspireStreaming.Streaming.Redis;
+
 namespace AspireStreaming.StreamApi.Delivery;
 
 /// <summary>The gate to the archive.</summary>

@@ -1,3 +1,4 @@
+using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Redis;
 
 namespace AspireStreaming.StreamApi.Delivery;
@@ -17,7 +18,7 @@ internal sealed class StoreRetry(RedisGate redis, ArchiveGate archive, TimeProvi
             _ when RedisFaults.Classify(failure) != FaultKind.Permanent => redis.WaitAsync(attempt, cancellationToken),
 
             // That others succeed says nothing about this.
-            _ => Task.Delay(RetryGate.PauseAfter(attempt), time, cancellationToken),
+            _ => Task.Delay(Backoff.PauseAfter(attempt), time, cancellationToken),
         };
         await wait.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }

@@ -81,6 +81,9 @@ internal sealed class StreamFeed : IAsyncDisposable
     /// <summary>Begins to follow the stream.</summary>
     public void Start() => Request(Work.Subscribe | Work.LearnTail);
 
+    /// <summary>The connections were replaced: subscribes anew, and looks at what was told on neither.</summary>
+    public void Resubscribe() => Request(Work.Subscribe | Work.ConfirmTail);
+
     /// <summary>Adds a reader's signal.</summary>
     public void Join(ReaderSignal reader) => _readers.Add(reader);
 

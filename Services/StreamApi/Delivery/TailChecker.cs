@@ -1,13 +1,15 @@
 using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis.Link;
 
 namespace AspireStreaming.StreamApi.Delivery;
 
 /// <summary>
 /// Finds what wakes have not told: every few seconds it compares each partition's archive log with what it was, and where it moved
-/// the tails of the partition's streams. After a reconnect it looks at all of them at once. It also frees feeds without readers.
+/// the tails of the partition's streams. After a reconnect it looks at all of them at once, and when the connections were replaced it
+/// subscribes to all of them anew. It also frees feeds without readers.
 /// </summary>
 internal sealed class TailChecker(
-    FeedRegistry feeds, FeedServices services, StreamApiMetrics metrics, ILogger<TailChecker> logger) : BackgroundService
+    FeedRegistry feeds, FeedServices services, RedisLink link, StreamApiMetrics metrics, ILogger<TailChecker> logger) : BackgroundService
 {
     private const int ConcurrentChecks = 64;
 
@@ -23,6 +25,7 @@ internal sealed class TailChecker(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         services.Gate.Restored += Hurry;
+        link.Replaced += Resubscribe;
         try
         {
             var failures = 0;
@@ -56,10 +59,19 @@ internal sealed class TailChecker(
         finally
         {
             services.Gate.Restored -= Hurry;
+            link.Replaced -= Resubscribe;
         }
     }
 
     private void Hurry() => Volatile.Read(ref _hurry).TrySetResult();
+
+    private void Resubscribe()
+    {
+        foreach (var feed in feeds.Snapshot())
+        {
+            feed.Resubscribe();
+        }
+    }
 
     /// <summary>Waits for the next round.</summary>
     /// <returns>Whether a connection came back meanwhile.</returns>
