@@ -39,6 +39,16 @@ internal static class Problems
         Detail = detail,
     });
 
+    /// <summary>404: no replica that answered has a connection of this id.</summary>
+    public static ProblemHttpResult UnknownConnection(IReadOnlyList<string> unanswered, bool partial) => TypedResults.Problem(new ProblemDetails
+    {
+        Type = Uri("unknown-connection"),
+        Title = "Not found",
+        Status = StatusCodes.Status404NotFound,
+        Detail = partial ? "No replica that answered has a connection of this id; not all did." : "There is no connection of this id.",
+        Extensions = { ["unanswered"] = unanswered, ["partial"] = partial },
+    });
+
     /// <summary>406: the client accepts no form that there is.</summary>
     public static ProblemHttpResult NotAcceptable(string detail = "Events come as text/event-stream or application/json.") => TypedResults.Problem(new ProblemDetails
     {

@@ -8,6 +8,7 @@ using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Rpc;
 using AspireStreaming.StreamApi.Sessions.WebSockets;
 using AspireStreaming.StreamApi.Sse;
+using AspireStreaming.StreamApi.Statistics;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -39,7 +40,7 @@ public static class StreamApiApp
         app.MapSessionSockets();
         app.MapGrpcService<StreamsGrpcService>();
         app.MapGrpcService<HealthGrpcService>().AllowAnonymous();
-        app.MapGet("/stats", (Stats stats) => TypedResults.Json(stats.Describe(), StreamApiJson.Default.StatsDocument)).RequireAdmin();
+        app.MapStats();
         app.ObserveMetrics();
         return app;
     }

@@ -2,10 +2,12 @@ using AspireStreaming.Archive;
 using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.StreamApi.Fleet;
 using AspireStreaming.StreamApi.Listing;
 using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.StreamApi.Sse;
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming;
 using Microsoft.Extensions.Options;
 
@@ -52,6 +54,16 @@ internal static class StreamApiServices
         builder.AddSessions();
         builder.Services.AddGrpc();
         builder.Services.AddSingleton<StreamListing>();
+        builder.Services.AddOptionsWithValidateOnStart<FleetOptions>()
+            .Bind(builder.Configuration.GetSection(FleetOptions.SectionName))
+            .ValidateDataAnnotations()
+            .Validate(fleet => fleet.AnnounceExpiry > fleet.AnnounceInterval, "Fleet:AnnounceExpiry is longer than Fleet:AnnounceInterval.");
+        builder.Services.AddSingleton<ReplicaIdentity>();
+        builder.Services.AddSingleton<ReplicaRoster>();
+        builder.Services.AddSingleton<LocalAnswers>();
+        builder.Services.AddSingleton<FleetChannel>();
+        builder.Services.AddHostedService<FleetWorker>();
+        builder.Services.AddSingleton<WorkflowTally>();
         builder.Services.AddSingleton<Stats>();
         builder.Services.AddSingleton<IHealthDetails>(services => services.GetRequiredService<Stats>());
         builder.Services.AddSingleton<ConnectionRegistry>();

@@ -1,78 +1,84 @@
-using System.Text.Json.Serialization;
-using AspireStreaming.StreamApi.Delivery;
+using System.Globalization;
+using AspireStreaming.StreamApi.Fleet;
 
 namespace AspireStreaming.StreamApi.Connections;
 
-/// <summary>A connection, as <c>GET /connections</c> tells of it.</summary>
-internal sealed record ConnectionInfo(
-    string Id,
-    string Transport,
-    string? Remote,
-    string? UserAgent,
-    DateTimeOffset Since,
-    string Stream,
-    string Position,
-    long Lag,
-    string Mode,
-    string Tier,
-    long Bytes,
-    long Drops,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] IReadOnlyList<FollowedStream>? Streams);
-
-/// <summary>One stream of a connection that follows several.</summary>
-internal sealed record FollowedStream(string Stream, string Position, long Lag, string Mode, string Tier, long Drops);
-
 /// <summary>The answer of <c>GET /connections</c>.</summary>
-internal sealed record ConnectionList(IReadOnlyList<ConnectionInfo> Connections, IReadOnlyList<string> Unanswered);
+/// <param name="Connections">The connections, the oldest first.</param>
+/// <param name="Total">How many there are on the replicas that answered.</param>
+/// <param name="Truncated">Whether there are more after these.</param>
+/// <param name="Next">The cursor of those; null when there are none.</param>
+/// <param name="Unanswered">Replicas that did not answer in time.</param>
+/// <param name="Partial">Whether something is missing, named in <paramref name="Unanswered"/> or not known.</param>
+internal sealed record ConnectionList(
+    IReadOnlyList<ConnectionRow> Connections, int Total, bool Truncated, string? Next, IReadOnlyList<string> Unanswered, bool Partial);
 
 internal static class ConnectionEndpoints
 {
-    private const string Live = "live";
-    private const string CatchUp = "catch-up";
+    private const int MaxIdLength = 64;
 
     public static void MapConnections(this IEndpointRouteBuilder endpoints)
     {
-        endpoints.MapGet("/connections", (ConnectionRegistry registry) => TypedResults.Json(
-            new ConnectionList([.. registry.All.OrderBy(connection => connection.Since).Select(Describe)], []),
-            StreamApiJson.Default.ConnectionList)).RequireAdmin();
-        endpoints.MapDelete("/connections/{id}", (string id, ConnectionRegistry registry) => registry.Close(id)
-            ? Results.NoContent()
-            : Problems.NotFound("unknown-connection", "No connection of this replica has this id.")).RequireAdmin();
+        endpoints.MapGet("/connections", ListAsync).RequireAdmin();
+        endpoints.MapDelete("/connections/{id}", CloseAsync).RequireAdmin();
     }
 
-    private static ConnectionInfo Describe(LiveConnection connection)
+    private static async Task<IResult> ListAsync(
+        HttpContext context, FleetChannel fleet, string? limit = null, string? cursor = null, string? scope = null)
     {
-        // Of several streams the one furthest behind speaks for the connection; each has its own row beside.
-        var followed = connection.Followers.Select(Describe).ToArray();
-        var worst = followed.MaxBy(stream => stream.Lag);
-        return new ConnectionInfo(
-            connection.Id,
-            connection.Transport,
-            connection.Remote,
-            connection.UserAgent,
-            connection.Since,
-            connection.Stream,
-            worst?.Position ?? "0-0",
-            worst?.Lag ?? 0,
-            followed.All(stream => stream.Mode == Live) ? Live : CatchUp,
-            worst?.Tier ?? NameOf(Tier.Window),
-            connection.Bytes,
-            followed.Sum(stream => stream.Drops),
-            followed.Length == 1 ? null : followed);
+        var count = FleetQuestion.MaxItems;
+        if (limit is not null
+            && !(int.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count is >= 1 and <= FleetQuestion.MaxItems))
+        {
+            return Problems.InvalidParameter("limit", $"It is a number from 1 to {FleetQuestion.MaxItems}.");
+        }
+
+        if (cursor is not null && (cursor.Length is 0 or > MaxIdLength || !cursor.All(char.IsAsciiLetterOrDigit)))
+        {
+            return Problems.InvalidParameter("cursor", "It is the 'next' of an earlier page.");
+        }
+
+        if (!FleetScope.TryParse(scope, out var isLocal))
+        {
+            return FleetScope.Refuse();
+        }
+
+        var outcome = await fleet.AskAsync(FleetQuestion.Connections(count, cursor), isLocal, context.RequestAborted);
+        return TypedResults.Json(Merge(outcome, count), StreamApiJson.Default.ConnectionList);
     }
 
-    private static FollowedStream Describe(StreamFollower follower) => new(
-        follower.Stream,
-        follower.Position.ToString(),
-        follower.Lag,
-        follower.IsCaughtUp && follower.Tier == Tier.Window ? Live : CatchUp,
-        NameOf(follower.Tier),
-        follower.Drops);
-
-    private static string NameOf(Tier tier) => tier switch
+    private static async Task<IResult> CloseAsync(HttpContext context, string id, FleetChannel fleet, string? scope = null)
     {
-        Tier.Window => "window",
-        Tier.Log => "log",
-        _ => "archive",
-    };
+        if (!FleetScope.TryParse(scope, out var isLocal))
+        {
+            return FleetScope.Refuse();
+        }
+
+        var outcome = await fleet.AskAsync(FleetQuestion.Close(id.Length <= MaxIdLength ? id : ""), isLocal, context.RequestAborted);
+        return outcome.Replies.Any(reply => reply.Closed)
+            ? TypedResults.NoContent()
+            : Problems.UnknownConnection(outcome.Unanswered, outcome.IsPartial);
+    }
+
+    /// <summary>The replicas' pages as one. It ends where the first of those ends that have more, or the next page would pass over that.</summary>
+    private static ConnectionList Merge(FleetOutcome outcome, int limit)
+    {
+        var end = outcome.Replies.Where(reply => reply is { HasMore: true, Connections.Count: > 0 })
+            .Select(reply => reply.Connections![^1].Id).Min(StringComparer.Ordinal);
+        ConnectionRow[] listed =
+        [
+            .. outcome.Replies.SelectMany(reply => reply.Connections ?? [])
+                .Where(row => end is null || string.CompareOrdinal(row.Id, end) <= 0)
+                .OrderBy(row => row.Id, StringComparer.Ordinal)
+                .Take(limit),
+        ];
+        var isTruncated = end is not null || outcome.Replies.Sum(reply => reply.Connections?.Count ?? 0) > listed.Length;
+        return new ConnectionList(
+            listed,
+            outcome.Replies.Sum(reply => reply.Total),
+            isTruncated,
+            isTruncated ? listed[^1].Id : null,
+            outcome.Unanswered,
+            outcome.IsPartial);
+    }
 }

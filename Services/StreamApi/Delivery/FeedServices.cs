@@ -1,3 +1,4 @@
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -12,6 +13,7 @@ internal sealed class FeedServices(
     RedisGate gate,
     StoreRetry retry,
     WindowBudget budget,
+    WorkflowTally tally,
     StreamApiMetrics metrics,
     IOptions<DeliveryOptions> options,
     TimeProvider time,
@@ -28,6 +30,8 @@ internal sealed class FeedServices(
     public StoreRetry Retry => retry;
 
     public WindowBudget Budget => budget;
+
+    public WorkflowTally Tally => tally;
 
     public StreamApiMetrics Metrics => metrics;
 

@@ -1,3 +1,4 @@
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 
@@ -23,7 +24,7 @@ internal enum TailVerdict
 /// What a feed knows of its stream: the window, what came too early for it, the end. All decisions here are position arithmetic;
 /// nothing waits. Thread-safe.
 /// </summary>
-internal sealed class FeedState(StreamWindow window)
+internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
 {
     private const int MaxEarlyBatches = 256;
 
@@ -53,6 +54,18 @@ internal sealed class FeedState(StreamWindow window)
             lock (_lock)
             {
                 return (window.Last, _end);
+            }
+        }
+    }
+
+    /// <summary>What it holds: the window, and how many appends wait for those before them.</summary>
+    public (int Events, long Bytes, int Early, EncodedEvent? Newest) Holdings
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return (window.Count, window.Bytes, _early.Count, window.Newest);
             }
         }
     }
@@ -295,6 +308,11 @@ internal sealed class FeedState(StreamWindow window)
         window.Append(item);
         Volatile.Write(ref _averageBytes, _averageBytes == 0 ? item.Size : ((_averageBytes * 15) + item.Size) / 16);
         _end = item.IsTerminal ? item.ToEnd() : null;
+        if (_isReady && _end is not null)
+        {
+            tally.Add(_end.Type);
+        }
+
         _deletion = null;
         _isTailUnknown = false;
     }

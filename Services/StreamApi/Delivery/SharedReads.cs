@@ -10,6 +10,10 @@ namespace AspireStreaming.StreamApi.Delivery;
 internal sealed class SharedReads(string stream, FeedState state, FeedServices services, CancellationToken stop)
 {
     private readonly ConcurrentDictionary<StreamPosition, Task<TierRead>> _running = new();
+    private long _retries;
+
+    /// <summary>How often a read was tried again.</summary>
+    public long Retries => Interlocked.Read(ref _retries);
 
     /// <summary>What follows a cursor.</summary>
     public Task<TierRead> ReadAsync(StreamPosition cursor)
@@ -62,6 +66,7 @@ internal sealed class SharedReads(string stream, FeedState state, FeedServices s
                     StreamApiLog.ReadFailed(services.Logger, stream, cursor, exception);
                 }
 
+                Interlocked.Increment(ref _retries);
                 await services.Retry.WaitAsync(exception, failures, stop);
             }
         }

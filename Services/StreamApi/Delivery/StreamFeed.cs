@@ -1,3 +1,4 @@
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 
@@ -29,17 +30,20 @@ internal sealed class StreamFeed : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
+    private readonly DateTimeOffset _since;
     private Work _requested;
     private Task _worker = Task.CompletedTask;
     private bool _working;
     private bool _failing;
+    private long _retries;
 
     public StreamFeed(string stream, FeedServices services)
     {
         Stream = stream;
         Partition = StreamName.PartitionOf(stream);
         _services = services;
-        _state = new FeedState(new StreamWindow(services.Options.WindowEvents, services.Options.WindowBytes, services.Budget));
+        _since = services.Time.GetUtcNow();
+        _state = new FeedState(new StreamWindow(services.Options.WindowEvents, services.Options.WindowBytes, services.Budget), services.Tally);
         _reads = new SharedReads(stream, _state, services, _stop.Token);
         _wakes = new WakeSubscription(stream, services, OnWake, () => Request(Work.Repair));
     }
@@ -135,6 +139,27 @@ internal sealed class StreamFeed : IAsyncDisposable
         }
     }
 
+    /// <summary>Describes it for the statistics.</summary>
+    public FeedInfo Describe(string replica, DateTimeOffset now)
+    {
+        var (events, bytes, early, newest) = _state.Holdings;
+        var lastActivity = newest is null ? (DateTimeOffset?)null : DateTimeOffset.FromUnixTimeMilliseconds(newest.RecordedAt);
+        return new FeedInfo(
+            replica,
+            Stream,
+            Readers,
+            Tail.Last.ToString(),
+            events,
+            bytes,
+            _services.Options.WindowEvents,
+            early,
+            Interlocked.Read(ref _retries) + _reads.Retries,
+            lastActivity,
+            Math.Max(0, (now - (lastActivity ?? _since)).TotalSeconds),
+            (now - _since).TotalSeconds,
+            IsHealthy);
+    }
+
     /// <summary>Stops following; readers are gone or leave at once.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -220,6 +245,7 @@ internal sealed class StreamFeed : IAsyncDisposable
                     _requested |= work;
                 }
 
+                Interlocked.Increment(ref _retries);
                 await _services.Retry.WaitAsync(exception, failures++, stop);
             }
         }

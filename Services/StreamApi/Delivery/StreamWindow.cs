@@ -43,6 +43,9 @@ internal sealed class StreamWindow(int maxEvents, long maxBytes, WindowBudget bu
     /// <summary>The oldest event; null when empty.</summary>
     public EncodedEvent? First => Count == 0 ? null : At(0);
 
+    /// <summary>The newest event; null when empty.</summary>
+    public EncodedEvent? Newest => Count == 0 ? null : At(Count - 1);
+
     /// <summary>Empties the window; it then stands at a position.</summary>
     public void Reset(StreamPosition position)
     {

@@ -53,53 +53,112 @@ internal sealed class StreamListing(
         }
     }
 
-    /// <summary>One page of streams, newest activity first.</summary>
-    /// <exception cref="Exception">Redis is away.</exception>
+    /// <summary>A stream, and whether a store was missing when it was described.</summary>
+    public sealed record Description(StreamInfo Info, bool IsPartial);
+
+    /// <summary>
+    /// One page of streams, newest activity first; without Redis those that the archive has. Subscribers are those of this replica.
+    /// </summary>
+    /// <exception cref="Exception">Redis is away, and the archive too or there is none.</exception>
     public async Task<StreamList> ListAsync(int limit, Cursor? after, CancellationToken cancellationToken)
     {
-        var hot = HotAsync(limit + 1, after, cancellationToken);
-        var cold = ColdAsync(limit + 1, after, cancellationToken);
-        var page = (await hot).Concat(await cold)
-            .OrderByDescending(item => item.At).ThenBy(item => item.Name, StringComparer.Ordinal)
-            .Take(limit + 1)
-            .ToArray();
+        Cursor[] page;
+        bool isPartial;
+        try
+        {
+            var hot = HotAsync(limit + 1, after, cancellationToken);
+            var cold = ColdAsync(limit + 1, after, cancellationToken);
+            await Task.WhenAll(hot, cold);
+            (var archived, isPartial) = await cold;
+            page = Merge((await hot).Concat(archived), limit);
+        }
+        catch (Exception exception) when (archive.IsConfigured && RedisFaults.Classify(exception) != FaultKind.Permanent)
+        {
+            return await ListArchivedAsync(limit, after, cancellationToken);
+        }
+
         var listed = page.Length > limit ? page[..limit] : page;
         var streams = new List<StreamInfo>(listed.Length);
         foreach (var some in listed.Chunk(ConcurrentDescriptions))
         {
             var described = await Task.WhenAll(some.Select(item => DescribeAsync(item.Name, cancellationToken)));
-            streams.AddRange(described.OfType<StreamInfo>());
+            streams.AddRange(described.OfType<Description>().Select(item => item.Info));
+            isPartial |= described.Any(item => item is { IsPartial: true });
         }
 
-        return new StreamList(streams, page.Length > limit ? listed[^1].ToString() : null);
+        return new StreamList(streams, page.Length > limit ? listed[^1].ToString() : null, [], isPartial);
     }
 
-    /// <summary>One stream; null when nobody knows it.</summary>
-    /// <exception cref="Exception">Redis is away.</exception>
-    public async Task<StreamInfo?> DescribeAsync(string stream, CancellationToken cancellationToken)
+    /// <summary>One stream; null when nobody knows it. Without Redis what the archive has of it.</summary>
+    /// <exception cref="Exception">Redis is away, and the archive does not know the stream.</exception>
+    public async Task<Description?> DescribeAsync(string stream, CancellationToken cancellationToken)
     {
-        var hotMeta = log.ReadMetaAsync(stream, cancellationToken);
-        var hotFirst = log.ReadAfterAsync(stream, StreamPosition.Zero, 1, cancellationToken);
-        var hotCount = log.CountAsync(stream, cancellationToken);
         var cold = ReadColdAsync(stream, cancellationToken);
-        await Task.WhenAll(hotMeta, hotFirst, hotCount, cold);
-        var meta = await hotMeta is { Deleted: false } known ? known : null;
-        var archived = await cold;
+        StreamMeta? meta;
+        StreamPosition? oldestHot;
+        long hotCount;
+        try
+        {
+            var hotMeta = log.ReadMetaAsync(stream, cancellationToken);
+            var hotFirst = log.ReadAfterAsync(stream, StreamPosition.Zero, 1, cancellationToken);
+            var hotEvents = log.CountAsync(stream, cancellationToken);
+            await Task.WhenAll(hotMeta, hotFirst, hotEvents);
+            meta = await hotMeta is { Deleted: false } known ? known : null;
+            oldestHot = (await hotFirst) is [var item] ? item.Position : null;
+            hotCount = await hotEvents;
+        }
+        catch (Exception exception) when (RedisFaults.Classify(exception) != FaultKind.Permanent)
+        {
+            var (kept, _) = await cold;
+            if (kept is null)
+            {
+                throw;
+            }
+
+            return new Description(Describe(kept), true);
+        }
+
+        var (archived, isArchiveMissing) = await cold;
         if (meta is null && archived is null)
         {
             return null;
         }
 
-        var oldestHot = (await hotFirst) is [var item] ? item.Position : (StreamPosition?)null;
         var first = archived is { First: var start } && (oldestHot is null || start < oldestHot) ? start : oldestHot ?? StreamPosition.Zero;
         var last = meta is not null && meta.Last > (archived?.Last ?? StreamPosition.Zero) ? meta.Last : archived?.Last ?? StreamPosition.Zero;
         var state = meta?.EndState ?? (archived is not null && archived.Last == last ? archived.EndState : null) ?? StreamStates.Running;
-        var archivedTo = archived?.Last is { IsZero: false } position ? position
-            : meta?.Archived is { IsZero: false } told ? told
-            : (StreamPosition?)null;
-        return new StreamInfo(
-            stream, first.ToString(), last.ToString(), CountReadable(archived, oldestHot, last, await hotCount), archivedTo?.ToString(),
-            feeds.Find(stream)?.Readers ?? 0, state);
+        var archivedTo = archived?.Last is { IsZero: false } position ? position : meta?.Archived ?? StreamPosition.Zero;
+        return new Description(
+            new StreamInfo(
+                stream,
+                first.ToString(),
+                last.ToString(),
+                CountReadable(archived, oldestHot, last, hotCount),
+                archivedTo.ToString(),
+                feeds.Find(stream)?.Readers ?? 0,
+                state),
+            isArchiveMissing);
+    }
+
+    private static Cursor[] Merge(IEnumerable<Cursor> found, int limit) =>
+        [.. found.OrderByDescending(item => item.At).ThenBy(item => item.Name, StringComparer.Ordinal).Take(limit + 1)];
+
+    private StreamInfo Describe(ColdStream archived) => new(
+        archived.Name,
+        archived.First.ToString(),
+        archived.Last.ToString(),
+        archived.Count,
+        archived.Last.ToString(),
+        feeds.Find(archived.Name)?.Readers ?? 0,
+        archived.EndState ?? StreamStates.Running);
+
+    /// <exception cref="ArchiveUnavailableException">The archive is away too.</exception>
+    private async Task<StreamList> ListArchivedAsync(int limit, Cursor? after, CancellationToken cancellationToken)
+    {
+        (DateTimeOffset UpdatedAt, string Name)? position = after is { } cursor ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At), cursor.Name) : null;
+        var page = await archive.ListStreamsAsync(limit + 1, position, cancellationToken);
+        return new StreamList(
+            [.. page.Take(limit).Select(Describe)], page.Count > limit ? CursorOf(page[limit - 1]).ToString() : null, [], true);
     }
 
     /// <summary>What the archive has, and what the hot log has beyond it.</summary>
@@ -116,16 +175,16 @@ internal sealed class StreamListing(
             : archived.Count + Math.Max(0, last.Sequence - archived.Last.Sequence);
     }
 
-    private async Task<ColdStream?> ReadColdAsync(string stream, CancellationToken cancellationToken)
+    /// <returns>What the archive has, and whether it could not be asked: the hot log's part of the answer is better than none.</returns>
+    private async Task<(ColdStream? Stream, bool IsMissing)> ReadColdAsync(string stream, CancellationToken cancellationToken)
     {
         try
         {
-            return await archive.ReadStreamAsync(stream, cancellationToken);
+            return (await archive.ReadStreamAsync(stream, cancellationToken), false);
         }
         catch (ArchiveUnavailableException)
         {
-            // The hot log's part of the answer is better than none.
-            return null;
+            return (null, true);
         }
     }
 
@@ -156,13 +215,11 @@ internal sealed class StreamListing(
         }
     }
 
-    private async Task<IEnumerable<Cursor>> ColdAsync(int take, Cursor? after, CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<Cursor> Streams, bool IsMissing)> ColdAsync(int take, Cursor? after, CancellationToken cancellationToken)
     {
         var database = redis.GetDatabase();
         var found = new List<Cursor>();
-        (DateTimeOffset UpdatedAt, string Name)? position = after is { } cursor
-            ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At).AddTicks(TimeSpan.TicksPerMillisecond - 1), "")
-            : null;
+        var position = PositionOf(after);
         while (found.Count < take)
         {
             IReadOnlyList<ColdStream> page;
@@ -172,7 +229,7 @@ internal sealed class StreamListing(
             }
             catch (ArchiveUnavailableException)
             {
-                return found;
+                return (found, true);
             }
 
             // A stream that the hot log's index has is listed by that, with its own time.
@@ -180,7 +237,7 @@ internal sealed class StreamListing(
                 .SortedSetScoreAsync(StreamKeys.Index(StreamName.PartitionOf(stream.Name)), stream.Name)
                 .WaitAsync(_timeout, time, cancellationToken)));
             found.AddRange(page.Where((_, index) => scores[index] is null)
-                .Select(stream => new Cursor(stream.UpdatedAt.ToUnixTimeMilliseconds(), stream.Name))
+                .Select(CursorOf)
                 .Where(item => IsAfter(item, after)));
             if (page.Count < take)
             {
@@ -190,8 +247,15 @@ internal sealed class StreamListing(
             position = (page[^1].UpdatedAt, page[^1].Name);
         }
 
-        return found;
+        return (found, false);
     }
+
+    private static Cursor CursorOf(ColdStream stream) => new(stream.UpdatedAt.ToUnixTimeMilliseconds(), stream.Name);
+
+    /// <summary>Where the archive's listing goes on: with the streams of the cursor's millisecond, whatever their names.</summary>
+    private static (DateTimeOffset UpdatedAt, string Name)? PositionOf(Cursor? after) => after is { } cursor
+        ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At).AddTicks(TimeSpan.TicksPerMillisecond - 1), "")
+        : null;
 
     private static bool IsAfter(Cursor item, Cursor? after) =>
         after is not { } cursor || item.At < cursor.At || (item.At == cursor.At && string.CompareOrdinal(item.Name, cursor.Name) > 0);

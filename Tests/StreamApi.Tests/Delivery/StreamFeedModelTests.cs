@@ -1,4 +1,5 @@
 using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
@@ -71,6 +72,7 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
                 Get<RedisGate>(),
                 Get<StoreRetry>(),
                 new WindowBudget(1 << 20),
+                Get<WorkflowTally>(),
                 Get<StreamApiMetrics>(),
                 options,
                 TimeProvider.System,

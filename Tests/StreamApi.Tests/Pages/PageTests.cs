@@ -201,7 +201,7 @@ public sealed class PageTests(SharedHost shared)
 
         Assert.Equal(
             $"{{\"name\":\"{_stream}\",\"first\":\"{appended.First}\",\"last\":\"{appended.Last}\",\"count\":3,"
-            + "\"archivedTo\":null,\"subscribers\":0,\"state\":\"running\"}",
+            + "\"archivedTo\":\"0-0\",\"subscribers\":0,\"state\":\"running\",\"unanswered\":[],\"partial\":false}",
             info.GetRawText());
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
     }
