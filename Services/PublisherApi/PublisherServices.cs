@@ -20,6 +20,9 @@ internal static class PublisherServices
         services.AddOptionsWithValidateOnStart<PublisherOptions>()
             .Bind(builder.Configuration.GetSection(PublisherOptions.SectionName))
             .ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<PublishRateOptions>()
+            .Bind(builder.Configuration.GetSection(PublishRateOptions.SectionName))
+            .ValidateDataAnnotations();
         services.AddOptionsWithValidateOnStart<RedisResilienceOptions>()
             .Bind(builder.Configuration.GetSection(RedisResilienceOptions.SectionName))
             .ValidateDataAnnotations();
@@ -49,6 +52,7 @@ internal static class PublisherServices
         services.AddHealthChecks().AddCheck<RedisCircuitHealthCheck>(RedisCircuitHealthCheck.Name);
 
         services.AddSingleton<InFlightBytes>();
+        services.AddSingleton<PublishRate>();
         services.AddSingleton<LongRequests>();
         services.AddHostedService(provider => provider.GetRequiredService<LongRequests>());
         services.AddSingleton<PublishHandler>();

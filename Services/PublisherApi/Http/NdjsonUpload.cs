@@ -9,11 +9,12 @@ namespace AspireStreaming.PublisherApi.Http;
 /// <summary>What uploads share.</summary>
 /// <param name="Reader">Reads a line.</param>
 /// <param name="Appender">Appends a chunk.</param>
+/// <param name="Rate">How fast one caller may publish.</param>
 /// <param name="Options">Limits.</param>
 /// <param name="Time">The clock for silence.</param>
 /// <param name="Draining">Ends uploads when the service stops.</param>
 internal sealed record NdjsonContext(
-    EventReader Reader, EventAppender Appender, PublisherOptions Options, TimeProvider Time, CancellationToken Draining);
+    EventReader Reader, EventAppender Appender, PublishRate Rate, PublisherOptions Options, TimeProvider Time, CancellationToken Draining);
 
 /// <summary>
 /// One upload of NDJSON, appended while it comes in: in chunks, strictly one after another, each atomic. A chunk goes out when it is
@@ -38,6 +39,9 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
 
     /// <summary>Cancelled when the publisher's token expires.</summary>
     public CancellationToken Expired { get; init; }
+
+    /// <summary>Whom the events count for.</summary>
+    public required string Caller { get; init; }
 
     /// <summary>What has been appended so far.</summary>
     public PublishTotals Totals { get; private set; }
@@ -209,6 +213,11 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
             return null;
         }
 
+        if (context.Rate.IsOn && await SlowDownAsync(cancellationToken) is { } interrupted)
+        {
+            return interrupted;
+        }
+
         var request = _chunk.ToRequest(stream, _expected);
         var outcome = await context.Appender.AppendAsync(request, cancellationToken);
         if (Refusals.Of(outcome, request, _options) is { } refused)
@@ -220,6 +229,26 @@ internal sealed class NdjsonUpload(NdjsonContext context, string stream, StreamP
         _expected = null;
         _ended = _chunk.IsEnded;
         _chunk = new EventBatch(idempotencyKey);
+        return null;
+    }
+
+    /// <summary>Waits until the chunk may be appended; meanwhile nothing more is read, which the sender notices by itself.</summary>
+    private async ValueTask<Problem?> SlowDownAsync(CancellationToken requestAborted)
+    {
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(Expired, context.Draining, requestAborted);
+        try
+        {
+            for (var wait = context.Rate.WaitOf(Caller); wait > TimeSpan.Zero; wait = context.Rate.WaitOf(Caller))
+            {
+                await Task.Delay(wait, context.Time, either.Token);
+            }
+        }
+        catch (OperationCanceledException) when (!requestAborted.IsCancellationRequested)
+        {
+            return Interrupted() with { Line = _chunkLine };
+        }
+
+        context.Rate.Take(Caller, _chunk.Events.Count);
         return null;
     }
 

@@ -16,6 +16,7 @@ internal enum ProblemKind
     TooLarge,
     UnsupportedMediaType,
     TooManyRequests,
+    RateLimited,
     RedisUnavailable,
     CircuitOpen,
     RedisFull,

@@ -15,6 +15,7 @@ internal sealed class PublishHandler(
     EventAppender appender,
     ArchiveProgress archive,
     InFlightBytes inFlight,
+    PublishRate rate,
     StreamActivity activity,
     PublisherMetrics metrics,
     LongRequests longRequests,
@@ -25,7 +26,7 @@ internal sealed class PublishHandler(
     private const int MaxIdempotencyKeyLength = 256;
 
     private readonly PublisherOptions _options = options.Value;
-    private readonly NdjsonContext _ndjson = new(json, appender, options.Value, time, longRequests.Ending);
+    private readonly NdjsonContext _ndjson = new(json, appender, rate, options.Value, time, longRequests.Ending);
 
     public async Task PublishAsync(string stream, HttpContext context)
     {
@@ -101,6 +102,12 @@ internal sealed class PublishHandler(
             return BodyTooLarge();
         }
 
+        var caller = rate.CallerOf(context);
+        if (rate.WaitOf(caller) is { Ticks: > 0 } wait)
+        {
+            return Refusals.TooFast(wait);
+        }
+
         var reserved = form == ContentForm.Ndjson
             ? _options.NdjsonChunkBytes + _options.MaxEventBytes
             : request.ContentLength ?? _options.MaxBatchBytes;
@@ -112,8 +119,8 @@ internal sealed class PublishHandler(
         try
         {
             return form == ContentForm.Ndjson
-                ? await UploadAsync(stream, query, idempotencyKey, context)
-                : await AppendAsync(stream, query, form, idempotencyKey, context);
+                ? await UploadAsync(stream, query, idempotencyKey, caller, context)
+                : await AppendAsync(stream, query, form, idempotencyKey, caller, context);
         }
         finally
         {
@@ -122,7 +129,7 @@ internal sealed class PublishHandler(
     }
 
     private async Task<Problem?> AppendAsync(
-        string stream, PublishQuery query, ContentForm form, string? idempotencyKey, HttpContext context)
+        string stream, PublishQuery query, ContentForm form, string? idempotencyKey, string caller, HttpContext context)
     {
         // The server counts the framing of a chunked body too; ours is the exact limit.
         LimitBody(context, _options.MaxBatchBytes * 2L);
@@ -132,6 +139,7 @@ internal sealed class PublishHandler(
             return Problem.From(fault);
         }
 
+        rate.Take(caller, batch.Events.Count);
         using var span = PublisherActivity.StartAppend(stream, batch.Events.Count);
         var request = batch.ToRequest(stream, query.Expected);
         var outcome = await appender.AppendAsync(request, context.RequestAborted);
@@ -145,7 +153,8 @@ internal sealed class PublishHandler(
         return null;
     }
 
-    private async Task<Problem?> UploadAsync(string stream, PublishQuery query, string? idempotencyKey, HttpContext context)
+    private async Task<Problem?> UploadAsync(
+        string stream, PublishQuery query, string? idempotencyKey, string caller, HttpContext context)
     {
         LimitBody(context, null);
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
@@ -155,7 +164,7 @@ internal sealed class PublishHandler(
         }
 
         using var expiry = context.GetStreamAccess().StartExpiry(time);
-        var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey) { Expired = expiry.Token };
+        var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey) { Expired = expiry.Token, Caller = caller };
         longRequests.Started();
         try
         {

@@ -61,6 +61,9 @@ internal static class Refusals
             Limit = options.MaxInFlightBytes,
         };
 
+    public static Problem TooFast(TimeSpan wait) =>
+        new(ProblemKind.RateLimited, "You publish faster than you may; nothing of this request was appended.") { RetryAfter = wait };
+
     public static Problem Forbidden(string stream) =>
         new(ProblemKind.Forbidden, AccessRefusal.Forbidden(stream, "publish").Detail) { Stream = stream, Claim = "publish" };
 

@@ -15,6 +15,7 @@ internal sealed class PublisherGrpcService(
     EventAppender appender,
     ArchiveProgress archive,
     InFlightBytes inFlight,
+    PublishRate rate,
     StreamActivity activity,
     PublisherMetrics metrics,
     LongRequests longRequests,
@@ -30,7 +31,10 @@ internal sealed class PublisherGrpcService(
         activity.RequestStarted();
         try
         {
-            return await PublishAsync(request, context.GetHttpContext().GetStreamAccess(), context.CancellationToken);
+            var caller = CallerOf(context);
+            return rate.WaitOf(caller.Name) is { Ticks: > 0 } wait
+                ? throw Refuse(Refusals.TooFast(wait))
+                : await PublishAsync(request, caller, context.CancellationToken);
         }
         finally
         {
@@ -43,18 +47,18 @@ internal sealed class PublisherGrpcService(
     {
         activity.RequestStarted();
         longRequests.Started();
-        var access = context.GetHttpContext().GetStreamAccess();
+        var caller = CallerOf(context);
         using var silence = new CancellationTokenSource(_options.UploadIdleTimeout, time);
-        using var expiry = access.StartExpiry(time);
+        using var expiry = caller.Access.StartExpiry(time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(
             [silence.Token, expiry.Token, longRequests.Ending, context.CancellationToken]);
         try
         {
             // One request at a time: a stream's order is the order in which its appends are answered, and a retry must not fall
             // behind the next append. What is not read stays with the client by HTTP/2 flow control.
-            while (await MoveNextAsync(requestStream, silence, expiry, either.Token, context.CancellationToken))
+            while (await MoveNextAsync(requestStream, caller, silence, expiry, either.Token, context.CancellationToken))
             {
-                var response = await PublishAsync(requestStream.Current, access, context.CancellationToken);
+                var response = await PublishAsync(requestStream.Current, caller, context.CancellationToken);
                 await responseStream.WriteAsync(response, context.CancellationToken);
                 silence.CancelAfter(_options.UploadIdleTimeout);
             }
@@ -68,6 +72,7 @@ internal sealed class PublisherGrpcService(
 
     private async Task<bool> MoveNextAsync(
         IAsyncStreamReader<PublishRequest> requests,
+        Caller caller,
         CancellationTokenSource silence,
         CancellationTokenSource expiry,
         CancellationToken ending,
@@ -77,6 +82,11 @@ internal sealed class PublisherGrpcService(
         {
             // A request that is there already would be taken without a look at the token.
             ending.ThrowIfCancellationRequested();
+            for (var wait = rate.WaitOf(caller.Name); wait > TimeSpan.Zero; wait = rate.WaitOf(caller.Name))
+            {
+                await Task.Delay(wait, time, ending);
+            }
+
             return await requests.MoveNext(ending);
         }
         catch (Exception exception) when (exception is OperationCanceledException or RpcException
@@ -90,14 +100,14 @@ internal sealed class PublisherGrpcService(
         }
     }
 
-    private async Task<PublishResponse> PublishAsync(PublishRequest request, StreamAccess access, CancellationToken cancellationToken)
+    private async Task<PublishResponse> PublishAsync(PublishRequest request, Caller caller, CancellationToken cancellationToken)
     {
         if (Check(request, out var expected) is { } bad)
         {
             throw Refuse(bad);
         }
 
-        if (request.Streams.Count == 0 && !access.CanPublish(request.Stream))
+        if (request.Streams.Count == 0 && !caller.Access.CanPublish(request.Stream))
         {
             throw Refuse(Refusals.Forbidden(request.Stream));
         }
@@ -119,9 +129,10 @@ internal sealed class PublisherGrpcService(
                 }
             }
 
+            rate.Take(caller.Name, batch.Events.Count * Math.Max(1, request.Streams.Count));
             if (request.Streams.Count > 0)
             {
-                return await PublishToManyAsync(request, batch, expected, access, cancellationToken);
+                return await PublishToManyAsync(request, batch, expected, caller.Access, cancellationToken);
             }
 
             var (totals, archived, problem) = await AppendAsync(request.Stream, request, batch, expected, cancellationToken);
@@ -264,9 +275,20 @@ internal sealed class PublisherGrpcService(
             : null;
     }
 
+    private Caller CallerOf(ServerCallContext context)
+    {
+        var http = context.GetHttpContext();
+        return new Caller(http.GetStreamAccess(), rate.CallerOf(http));
+    }
+
     private RpcException Refuse(Problem problem, string? idStem = null)
     {
         metrics.Refused(problem.Kind);
         return GrpcProblems.ToException(problem, idStem);
     }
+
+    /// <summary>Who calls.</summary>
+    /// <param name="Access">What it may do.</param>
+    /// <param name="Name">Whom its events count for.</param>
+    private readonly record struct Caller(StreamAccess Access, string Name);
 }
