@@ -26,7 +26,7 @@ var publisherApi = builder.AddProject<Projects.PublisherApi>("publisher-api")
     .WithHttpHealthCheck("/health", endpointName: "http")
     .WithExternalHttpEndpoints();
 
-builder.AddProject<Projects.EventArchiver>("event-archiver")
+var eventArchiver = builder.AddProject<Projects.EventArchiver>("event-archiver")
     .WithReference(redis).WaitFor(redis)
     .WithReference(events).WaitFor(events)
     .WithHttpHealthCheck("/health", endpointName: "http");
@@ -43,5 +43,17 @@ var streamApi = builder.AddProject<Projects.StreamApi>("stream-api")
 
 // The page that the Stream API serves publishes from the browser: the Publisher API must know that origin.
 publisherApi.WithReference(streamApi);
+
+// Who may do what in a development run, for instance from this project's user secrets; a deployment tells each service by itself.
+if (builder.ExecutionContext.IsRunMode)
+{
+    foreach (var (key, value) in builder.Configuration.GetSection("Auth").AsEnumerable().Where(setting => setting.Value is not null))
+    {
+        var name = key.Replace(":", "__", StringComparison.Ordinal);
+        publisherApi.WithEnvironment(name, value);
+        eventArchiver.WithEnvironment(name, value);
+        streamApi.WithEnvironment(name, value);
+    }
+}
 
 builder.Build().Run();
