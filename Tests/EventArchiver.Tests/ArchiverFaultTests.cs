@@ -153,7 +153,7 @@ public sealed class ArchiverFaultTests(Servers servers)
         await world.AppendAsync("s", 5);
         var partition = StreamName.PartitionOf("s");
         var other = Enumerable.Range(0, 100).Select(number => $"o{number}").First(name => StreamName.PartitionOf(name) != partition);
-        var id = (string)(await world.RedisDatabase.ExecuteAsync("XADD", StreamKeys.Archive(partition), "*", "k", "z"))!;
+        var id = (string)(await world.RedisDatabase.ExecuteAsync("XADD", StreamKeys.Archive(partition), "*", "h", "z s"))!;
         await world.StartArchiverAsync();
         await world.AppendAsync(other, 5);
         await Eventually.TrueAsync(async () => await world.CountAsync() == 5, World.Deadline, "the other partition is archived", Token);

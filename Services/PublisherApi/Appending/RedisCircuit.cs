@@ -62,6 +62,9 @@ internal sealed class RedisCircuit
         }
     }
 
+    /// <summary>Whether it is closed and the last try succeeded, so that nobody need ask it or tell it of a success.</summary>
+    public bool IsAtRest => !Volatile.Read(ref _open) && Volatile.Read(ref _failures) == 0;
+
     /// <summary>What is left of the break; zero when there is none.</summary>
     public TimeSpan Remaining
     {

@@ -12,10 +12,12 @@ namespace AspireStreaming.PublisherApi.Appending;
 /// </summary>
 internal sealed class RedisPipeline
 {
+    private readonly RedisCircuit _circuit;
     private readonly ResiliencePipeline _pipeline;
 
     public RedisPipeline(RedisCircuit circuit, PublisherMetrics metrics, IOptions<RedisResilienceOptions> options, TimeProvider time)
     {
+        _circuit = circuit;
         var builder = new ResiliencePipelineBuilder { TimeProvider = time };
         if (options.Value.Tries > 1)
         {
@@ -47,9 +49,43 @@ internal sealed class RedisPipeline
         || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     /// <exception cref="BrokenCircuitException">The circuit is open.</exception>
-    public ValueTask<TResult> ExecuteAsync<TResult, TState>(
-        Func<TState, CancellationToken, ValueTask<TResult>> callback, TState state, CancellationToken cancellationToken) =>
-        _pipeline.ExecuteAsync(callback, state, cancellationToken);
+    public async ValueTask<TResult> ExecuteAsync<TResult, TState>(
+        Func<TState, CancellationToken, ValueTask<TResult>> callback, TState state, CancellationToken cancellationToken)
+    {
+        // The ordinary case pays nothing for retries and circuit: only a first try that failed goes through them.
+        ExceptionDispatchInfo? failure = null;
+        if (_circuit.IsAtRest)
+        {
+            try
+            {
+                return await callback(state, cancellationToken);
+            }
+            catch (Exception exception) when (IsUnreachable(exception, cancellationToken))
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+        }
+
+        return await _pipeline.ExecuteAsync(
+            static (call, token) => call.RunAsync(token), new Call<TResult, TState>(callback, state, failure), cancellationToken);
+    }
+
+    /// <summary>What the pipeline runs: where the first try has failed already, its failure stands for it.</summary>
+    private sealed class Call<TResult, TState>(
+        Func<TState, CancellationToken, ValueTask<TResult>> callback, TState state, ExceptionDispatchInfo? failure)
+    {
+        private ExceptionDispatchInfo? _failure = failure;
+
+        public ValueTask<TResult> RunAsync(CancellationToken cancellationToken)
+        {
+            if (Interlocked.Exchange(ref _failure, null) is { } failed)
+            {
+                failed.Throw();
+            }
+
+            return callback(state, cancellationToken);
+        }
+    }
 
     private sealed class CircuitStrategyOptions : ResilienceStrategyOptions;
 

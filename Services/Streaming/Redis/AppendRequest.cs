@@ -55,6 +55,11 @@ public enum AppendStatus
 /// <param name="Current">Where the stream stands; for <see cref="AppendStatus.Ended"/> and <see cref="AppendStatus.PositionMismatch"/>.</param>
 /// <param name="EndState">The stream's state, for <see cref="AppendStatus.Ended"/>.</param>
 /// <param name="IdempotencyPartial">Whether the archive could not be asked for ids that Redis no longer knows.</param>
+/// <param name="RecordedAt">When the new events were recorded, Unix milliseconds; 0 where all were there before.</param>
+/// <param name="Previous">The link that the first new event carries over an epoch border.</param>
+/// <param name="Positions">
+/// Every event's position, as given; null where all events are new, and so stand one after another from <paramref name="First"/>.
+/// </param>
 public sealed record AppendResult(
     AppendStatus Status,
     StreamPosition First = default,
@@ -63,4 +68,7 @@ public sealed record AppendResult(
     int Duplicates = 0,
     StreamPosition Current = default,
     string? EndState = null,
-    bool IdempotencyPartial = false);
+    bool IdempotencyPartial = false,
+    long RecordedAt = 0,
+    StreamPosition? Previous = null,
+    IReadOnlyList<StreamPosition>? Positions = null);

@@ -16,7 +16,15 @@ internal sealed class FencedScripts
     public FencedScripts(int partition, long epoch)
     {
         Epoch = epoch;
-        var head = string.Create(CultureInfo.InvariantCulture, $"#!lua\nlocal EPOCH, PARTITION = '{epoch}', '{partition}'\n");
+        var head = string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""
+            #!lua
+            local EPOCH, EPOCH_KEY, ARCHIVE, BYTES = '{{epoch}}', '{{StreamKeys.Epoch(partition)}}', '{{StreamKeys.Archive(partition)}}', '{{StreamKeys.ArchiveBytes(partition)}}'
+            local INDEX, NOTES, META, IDS0, IDS1 = '{{StreamKeys.Index(partition)}}', '{{StreamKeys.Tag(partition)}}notes', '{{StreamKeys.Tag(partition)}}m:', '{{StreamKeys.Tag(partition)}}i0:', '{{StreamKeys.Tag(partition)}}i1:'
+            local NOTE, CHANNEL = '{{StreamKeys.Tag(partition)}}t:', '{{StreamKeys.Tag(partition)}}c:'
+
+            """);
         AppendText = head + AppendBody;
         DeleteText = head + DeleteBody;
         Append = Hash(AppendText);

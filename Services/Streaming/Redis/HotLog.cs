@@ -19,8 +19,10 @@ public sealed class HotLog
 
     private static readonly TimeSpan LookupFailureLogInterval = TimeSpan.FromSeconds(10);
 
-    /// <summary>Streams whose keys are kept; about 700 bytes each.</summary>
+    /// <summary>Streams whose encoded names are kept; about 300 bytes each.</summary>
     private const int MaxCachedStreams = 10_000;
+
+    private const char Separator = '\u001f';
 
     private readonly IConnectionMultiplexer _redis;
     private readonly PartitionFence _fence;
@@ -29,8 +31,10 @@ public sealed class HotLog
     private readonly TimeProvider _time;
     private readonly ILogger<HotLog> _logger;
     private readonly long[] _archiveBytes = new long[StreamName.PartitionCount];
-    private readonly ConcurrentDictionary<string, RedisKey[]> _keys = new(StringComparer.Ordinal);
-    private int _keysAdded;
+    private readonly AppendLane[] _lanes;
+    private readonly string _idLimits;
+    private readonly ConcurrentDictionary<string, EncodedName> _names = new(StringComparer.Ordinal);
+    private int _namesAdded;
     private long _lookupFailures;
     private long _lookupFailureLogged;
 
@@ -50,6 +54,9 @@ public sealed class HotLog
         _options = options.Value;
         _time = time;
         _logger = logger;
+        _idLimits = string.Create(
+            CultureInfo.InvariantCulture, $" {(long)(_options.IdempotencyWindow.TotalMilliseconds / 2)} {_options.MaxIdsPerStream}");
+        _lanes = [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new AppendLane(redis, _options.CommandTimeout, time))];
     }
 
     /// <summary>Bytes in all archive logs, as far as this process has heard.</summary>
@@ -76,20 +83,20 @@ public sealed class HotLog
     public async Task<AppendResult> AppendAsync(AppendRequest request, CancellationToken cancellationToken)
     {
         var partition = StreamName.PartitionOf(request.Stream);
-        var keys = AppendKeys(request, partition);
+        var name = NameOf(request.Stream);
         ArchiveKnowledge? knowledge = null;
         var lookedUp = false;
         for (var step = 0; step < MaxFenceSteps; step++)
         {
             var scripts = await _fence.GetAsync(partition, cancellationToken).ConfigureAwait(false);
-            var arguments = AppendArguments(request, partition, lookedUp, knowledge);
+            var arguments = AppendArguments(request, name, partition, lookedUp, knowledge, out var bytes);
             var tried = request.Tried;
-            RedisResult[] reply;
+            AppendReply reply;
             try
             {
                 request.Tried = true;
-                reply = (RedisResult[])(await _redis.GetDatabase().ScriptEvaluateAsync(scripts.Append, keys, arguments)
-                    .WaitAsync(_options.CommandTimeout, _time, cancellationToken).ConfigureAwait(false))!;
+                var call = new AppendCall(name.Key, arguments, bytes) { Scripts = scripts };
+                reply = new AppendReply(await _lanes[partition].SendAsync(call, cancellationToken).ConfigureAwait(false));
             }
             catch (RedisServerException exception) when (RedisFaults.IsNoScript(exception))
             {
@@ -99,35 +106,25 @@ public sealed class HotLog
                 continue;
             }
 
-            switch ((string)reply[0]!)
+            switch (reply.Status)
             {
-                case "OK":
-                    Volatile.Write(ref _archiveBytes[partition], (long)reply[5]);
-                    return new AppendResult(
-                        AppendStatus.Appended,
-                        Position(reply[1]),
-                        Position(reply[2]),
-                        (int)reply[3],
-                        (int)reply[4],
-                        IdempotencyPartial: lookedUp && knowledge is null && _archive is not null);
-                case "STALE":
+                case AppendReplyStatus.Appended:
+                    Volatile.Write(ref _archiveBytes[partition], reply.ArchiveBytes);
+                    return reply.ToResult(idempotencyPartial: lookedUp && knowledge is null && _archive is not null);
+                case AppendReplyStatus.Stale:
                     request.Tried = tried;
                     await _fence.AfterStaleAsync(partition, scripts, cancellationToken).ConfigureAwait(false);
                     break;
-                case "LOOKUP":
+                case AppendReplyStatus.LookUp:
                     request.Tried = tried;
                     knowledge = await LookUpAsync(request.Stream, request.Events, cancellationToken).ConfigureAwait(false);
                     lookedUp = true;
                     break;
-                case "ENDED":
-                    return new AppendResult(AppendStatus.Ended, EndState: (string)reply[1]!, Current: Position(reply[2]));
-                case "EXPECTED":
-                    return new AppendResult(AppendStatus.PositionMismatch, Current: Position(reply[1]));
-                case "BACKLOG":
-                    Volatile.Write(ref _archiveBytes[partition], (long)reply[1]);
-                    return new AppendResult(AppendStatus.BacklogFull);
-                case var answer:
-                    throw new InvalidDataException($"The append script answered '{answer}'.");
+                case AppendReplyStatus.BacklogFull:
+                    Volatile.Write(ref _archiveBytes[partition], reply.ArchiveBytes);
+                    return reply.ToResult(idempotencyPartial: false);
+                default:
+                    return reply.ToResult(idempotencyPartial: false);
             }
         }
 
@@ -140,7 +137,7 @@ public sealed class HotLog
     {
         var partition = StreamName.PartitionOf(stream);
         var knowledge = await LookUpAsync(stream, [], cancellationToken).ConfigureAwait(false);
-        var keys = StreamKeysOf(stream, partition);
+        RedisKey[] keys = [NameOf(stream).Key];
         var archived = knowledge is { Last.IsZero: false };
         RedisValue[] arguments =
         [
@@ -175,98 +172,110 @@ public sealed class HotLog
         throw new FenceException($"The epoch of partition {partition} changed {MaxFenceSteps} times during one delete.");
     }
 
-    private static StreamPosition Position(RedisResult result) => StreamPosition.Parse((byte[])result!);
-
-    /// <summary>
-    /// The keys of an append, in the script's order. All but the last belong to the stream and are kept, encoded, for the streams that
-    /// were appended to lately.
-    /// </summary>
-    private RedisKey[] AppendKeys(AppendRequest request, int partition)
+    private EncodedName NameOf(string stream)
     {
-        var stream = request.Stream;
-        if (!_keys.TryGetValue(stream, out var keys))
+        if (!_names.TryGetValue(stream, out var name))
         {
-            keys = StreamKeysOf(stream, partition);
-            if (Interlocked.Increment(ref _keysAdded) % MaxCachedStreams == 0)
+            name = new EncodedName(Encoding.ASCII.GetBytes(((string?)StreamKeys.Stream(stream))!), Encoding.ASCII.GetBytes(stream));
+            if (Interlocked.Increment(ref _namesAdded) % MaxCachedStreams == 0)
             {
-                _keys.Clear();
+                _names.Clear();
             }
 
-            _keys[stream] = keys;
+            _names[stream] = name;
         }
 
-        var attempt = request.Attempt;
-        foreach (var item in request.Events)
-        {
-            if (!item.IdGenerated && GeneratedId.TryGetAttempt(item.Id, out var earlier))
-            {
-                attempt = earlier;
-                break;
-            }
-        }
-
-        return [.. keys, StreamKeys.Attempt(stream, attempt)];
+        return name;
     }
 
-    private static RedisKey[] StreamKeysOf(string stream, int partition) =>
-    [
-        StreamKeys.Epoch(partition), StreamKeys.Archive(partition), StreamKeys.ArchiveBytes(partition), StreamKeys.Index(partition),
-        StreamKeys.Stream(stream), StreamKeys.Meta(stream), StreamKeys.Idempotency(stream, 0), StreamKeys.Idempotency(stream, 1),
-    ];
-
-    private RedisValue[] AppendArguments(AppendRequest request, int partition, bool lookedUp, ArchiveKnowledge? knowledge)
+    private RedisValue[] AppendArguments(
+        AppendRequest request, EncodedName name, int partition, bool lookedUp, ArchiveKnowledge? knowledge, out int bytes)
     {
         var events = request.Events;
-        var arguments = new RedisValue[17 + (2 * events.Count)];
-        var (generated, wanted) = GeneratedIds(request);
-        var last = events[^1];
-        var archived = knowledge is { Last.IsZero: false };
-        arguments[0] = request.Stream;
-        arguments[1] = (long)(_options.IdempotencyWindow.TotalMilliseconds / 2);
-        arguments[2] = _options.MaxIdsPerStream;
-        arguments[3] = BacklogLimit(partition);
-        arguments[4] = request.Attempt;
-        arguments[5] = generated;
-        arguments[6] = request.Expected?.ToString() ?? "";
-        arguments[7] = last.Flags.HasFlag(EventFlags.Terminal) ? StreamStates.AfterTerminal(last.Type) : "";
-        arguments[8] = last.Flags.HasFlag(EventFlags.Terminal) ? last.Type : "";
-        arguments[9] = !lookedUp ? "0" : knowledge is null ? "2" : "1";
-        arguments[10] = archived ? knowledge!.Last.Epoch : "";
-        arguments[11] = archived ? knowledge!.Last.Sequence : "";
-        arguments[12] = knowledge?.EndState ?? "";
-        arguments[13] = knowledge?.EndType ?? "";
-        arguments[14] = knowledge is { Known.Count: > 0 }
-            ? string.Join(',', knowledge.Known.Select(known => string.Create(CultureInfo.InvariantCulture, $"{known.Key}={known.Value}")))
-            : "";
-        arguments[15] = wanted;
-        arguments[16] = events.Count;
+        var allGenerated = true;
+        var plain = !lookedUp && request.Expected is null && !request.Tried && !events[^1].Flags.HasFlag(EventFlags.Terminal);
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];
-            arguments[17 + (2 * index)] = item.IdGenerated ? "" : Identity(item.Source, item.Id);
-            arguments[18 + (2 * index)] = item.Frame;
+            if (!item.IdGenerated)
+            {
+                allGenerated = false;
+                plain &= !GeneratedId.TryGetAttempt(item.Id, out _);
+            }
+        }
+
+        // A mixture of given and generated ids must say that there are generated ones.
+        plain &= allGenerated || !events.Any(static item => item.IdGenerated);
+        var arguments = new RedisValue[5 + (allGenerated ? events.Count : 2 * events.Count)];
+        arguments[0] = name.Value;
+        arguments[1] = BacklogLimit(partition);
+        arguments[2] = allGenerated ? request.Attempt : request.Attempt + _idLimits;
+        arguments[3] = plain ? RedisValue.EmptyString : Extras(request, lookedUp, knowledge);
+        arguments[4] = allGenerated ? -events.Count : events.Count;
+        bytes = 0;
+        var next = 5;
+        for (var index = 0; index < events.Count; index++)
+        {
+            var item = events[index];
+            if (!allGenerated)
+            {
+                arguments[next++] = item.IdGenerated ? RedisValue.EmptyString : Identity(item.Source, item.Id);
+            }
+
+            arguments[next++] = item.Frame;
+            bytes += item.Frame.Length;
         }
 
         return arguments;
     }
 
+    /// <summary>What append.lua reads with <c>extras()</c>.</summary>
+    private static string Extras(AppendRequest request, bool lookedUp, ArchiveKnowledge? knowledge)
+    {
+        var (generated, wanted, attempt) = GeneratedIds(request);
+        var last = request.Events[^1];
+        var terminal = last.Flags.HasFlag(EventFlags.Terminal);
+        var archived = knowledge is { Last.IsZero: false };
+        var text = new StringBuilder(128);
+        text.Append(generated).Append(Separator);
+        text.Append(request.Expected?.ToString()).Append(Separator);
+        text.Append(terminal ? StreamStates.AfterTerminal(last.Type) : "").Append(Separator);
+        text.Append(terminal ? last.Type : "").Append(Separator);
+        text.Append(!lookedUp ? '0' : knowledge is null ? '2' : '1').Append(Separator);
+        text.Append(archived ? knowledge!.Last.Epoch.ToString(CultureInfo.InvariantCulture) : "").Append(Separator);
+        text.Append(archived ? knowledge!.Last.Sequence.ToString(CultureInfo.InvariantCulture) : "").Append(Separator);
+        text.Append(knowledge?.EndState).Append(Separator);
+        text.AppendJoin(',', (knowledge?.Known ?? []).Select(static known => string.Create(CultureInfo.InvariantCulture, $"{known.Key}={known.Value}")))
+            .Append(Separator);
+        text.Append(wanted).Append(Separator);
+        return text.Append(attempt).Append(Separator).ToString();
+    }
+
     /// <summary>Which generated ids the script must look for: none, a first try's, a retry's, or a client's that was answered 503.</summary>
-    private static (string Mode, string Wanted) GeneratedIds(AppendRequest request)
+    private static (string Mode, string Wanted, string Attempt) GeneratedIds(AppendRequest request)
     {
         var generatedHere = false;
+        var attempt = request.Attempt;
         StringBuilder? wanted = null;
         for (var index = 0; index < request.Events.Count; index++)
         {
             var item = request.Events[index];
             generatedHere |= item.IdGenerated;
-            if ((item.IdGenerated && request.Tried) || (!item.IdGenerated && GeneratedId.TryGetAttempt(item.Id, out _)))
+            var sentAgain = false;
+            if (!item.IdGenerated && GeneratedId.TryGetAttempt(item.Id, out var earlier))
+            {
+                sentAgain = true;
+                attempt = attempt == request.Attempt ? earlier : attempt;
+            }
+
+            if (sentAgain || (item.IdGenerated && request.Tried))
             {
                 wanted ??= new StringBuilder();
                 wanted.Append(CultureInfo.InvariantCulture, $"{(wanted.Length == 0 ? "" : ",")}{index}={item.Id}");
             }
         }
 
-        return (generatedHere ? request.Tried ? "r" : "n" : wanted is null ? "" : "s", wanted?.ToString() ?? "");
+        return (generatedHere ? request.Tried ? "r" : "n" : wanted is null ? "" : "s", wanted?.ToString() ?? "", attempt);
     }
 
     /// <summary>Of the cap over all partitions, what is left to this one as far as this process knows.</summary>
@@ -329,4 +338,7 @@ public sealed class HotLog
             return null;
         }
     }
+
+    /// <summary>A stream's name as the client library sends it.</summary>
+    private sealed record EncodedName(RedisKey Key, RedisValue Value);
 }

@@ -51,8 +51,6 @@ internal static class RedisReplies
         for (var index = 0; index < entries.Length; index++)
         {
             var (id, fields) = Entry(entries[index]);
-            var kind = (byte)0;
-            var stream = "";
             byte[] header = [];
             byte[] frames = [];
             var deleteFromArchive = false;
@@ -61,12 +59,6 @@ internal static class RedisReplies
                 var value = (byte[])fields[field + 1]!;
                 switch (((byte[])fields[field]!)[0])
                 {
-                    case (byte)'k':
-                        kind = value[0];
-                        break;
-                    case (byte)'s':
-                        stream = Encoding.ASCII.GetString(value);
-                        break;
                     case (byte)'h':
                         header = value;
                         break;
@@ -81,11 +73,18 @@ internal static class RedisReplies
                 }
             }
 
+            // <kind> <stream or -> <position> <recorded> <previous or -> <count>
+            var name = header.Length > 2 ? header.AsSpan(2) : [];
+            var end = name.IndexOf((byte)' ');
+            var rest = end < 0 ? default : name[(end + 1)..];
+            name = end < 0 ? name : name[..end];
+            var kind = header.Length > 0 ? header[0] : (byte)0;
+            var stream = kind == 'r' ? "" : Encoding.ASCII.GetString(name);
             var counted = frames.Length + stream.Length + EntryOverhead;
             read[index] = kind switch
             {
-                (byte)'a' => new ArchiveLogEntry(id, ArchiveLogKind.Append, stream, LogBatch.Parse(header, frames), false, counted),
-                (byte)'d' => new ArchiveLogEntry(id, ArchiveLogKind.Delete, stream, LogBatch.Parse(header, frames), deleteFromArchive, counted),
+                (byte)'a' => new ArchiveLogEntry(id, ArchiveLogKind.Append, stream, LogBatch.Parse(rest, frames), false, counted),
+                (byte)'d' => new ArchiveLogEntry(id, ArchiveLogKind.Delete, stream, LogBatch.Parse(rest, frames), deleteFromArchive, counted),
                 (byte)'r' => new ArchiveLogEntry(id, ArchiveLogKind.Raise, "", default, false, counted),
                 _ => throw new InvalidDataException($"The archive log has an entry of the unknown kind '{(char)kind}' at {id}."),
             };

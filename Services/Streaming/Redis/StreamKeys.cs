@@ -36,14 +36,14 @@ public static class StreamKeys
     /// <param name="half">0 or 1; they rotate every half window.</param>
     public static RedisKey Idempotency(string stream, int half) => Tag(stream) + (half == 0 ? "i0:" : "i1:") + stream;
 
-    /// <summary>What an append attempt did, kept 60 s for its retries.</summary>
-    public static RedisKey Attempt(string stream, string attempt) => Tag(stream) + "t:" + attempt;
-
     /// <summary>The channel that wakes the stream's readers.</summary>
     public static string WakeChannel(string stream) => Tag(stream) + "c:" + stream;
 
     /// <summary>The channel on which the archiver publishes each partition's watermark as <c>&lt;partition&gt; &lt;id&gt;</c>.</summary>
     public const string WatermarkChannel = "archive:watermark";
+
+    /// <summary>What every key and channel of a partition begins with.</summary>
+    internal static string Tag(int partition) => Tags[partition];
 
     private static string Tag(string stream) => Tags[StreamName.PartitionOf(stream)];
 }

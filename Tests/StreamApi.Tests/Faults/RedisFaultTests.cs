@@ -142,7 +142,7 @@ public sealed class RedisFaultTests : IAsyncLifetime
         await _log.Database.ExecuteAsync("XADD", StreamKeys.Stream(_stream), position.ToString(), "e", item.Frame, "r", meta.RecordedAt);
         await _log.Database.HashSetAsync(StreamKeys.Meta(_stream), "s", position.Sequence);
         await _log.Database.ExecuteAsync(
-            "XADD", StreamKeys.Archive(StreamName.PartitionOf(_stream)), "*", "k", "a", "s", _stream, "h", $"{position} {meta.RecordedAt} - 1", "d", item.Frame);
+            "XADD", StreamKeys.Archive(StreamName.PartitionOf(_stream)), "*", "h", $"a {_stream} {position} {meta.RecordedAt} - 1", "d", item.Frame);
 
         Assert.Equal(4, (await client.ReadEventAsync()).Number);
     }

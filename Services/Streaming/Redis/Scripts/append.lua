@@ -1,283 +1,381 @@
--- Appends one request's events to a stream, all or none, in one step.
--- EPOCH and PARTITION are set by the lines that AppendScript puts before this text; they make the script's hash belong to one
--- partition and one partition epoch (the epoch fence).
+-- Appends the events of one or more requests, each request all or none, in one step.
+-- The lines that FencedScripts puts before this text set EPOCH and the names of the partition's keys; they make the script's hash
+-- belong to one partition and one partition epoch (the epoch fence). Keys that are not in KEYS have the same hash tag as those.
 --
--- KEYS  1 partition epoch   2 archive log   3 bytes in the archive log   4 index of streams
---       5 stream   6 meta   7 idempotency 0   8 idempotency 1   9 attempt
--- ARGV  1 stream name
---       2 half of the idempotency window, ms         3 most ids per idempotency hash
---       4 most bytes in the archive log, 0 = no limit
---       5 attempt token
---       6 generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
---       7 expected position or ''                    8 state when the last event is terminal, else ''
---       9 its type, else ''
---      10 archive looked up: '0' not yet, '1' done, '2' failed
---      11 last archived epoch or ''                 12 last archived sequence or ''
---      13 state in the archive or ''                14 type that ended it or ''
---      15 known from elsewhere: '' or 'i=<position>,...' (0-based index; from the archive)
---      16 with 'r' and 's': 'i=<id>,...', the generated ids to look for in the log of the last 60 s
---      17 number of events, then per event: identity (16 bytes, '' for a generated id), frame
+-- KEYS  the stream of each request
+-- ARGV  per request:
+--       1 stream name   2 most bytes in the archive log, 0 = no limit
+--       3 attempt token; where there are identities, also half of the idempotency window in ms and most ids per idempotency hash
+--       4 '' or what is seldom needed, see extras()
+--       5 number of events; negative if the publisher has generated all their ids
+--       then per event: identity (16 bytes, '' for a generated id; left out where the number is negative), frame
 --
--- Replies {'OK', first, last, accepted, duplicates, bytes in the archive log}, {'STALE', epoch}, {'LOOKUP'},
---         {'ENDED', state, current}, {'EXPECTED', current}, {'BACKLOG', bytes}
-local stored = redis.call('GET', KEYS[1])
+-- Replies one string, or one for each request if there are several:
+--   OK first last accepted duplicates archive-log-bytes recorded link-or-dash [position,position,... where not all events are new]
+--   STALE epoch   LOOKUP   ENDED state current   EXPECTED current   BACKLOG bytes
+local call, format, find, sub = redis.call, string.format, string.find, string.sub
+
+local stored = call('GET', EPOCH_KEY)
 if stored ~= EPOCH then
-  return {'STALE', stored or ''}
-end
-
-local stream, attempt, count = ARGV[1], ARGV[5], tonumber(ARGV[17])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local meta = redis.call('HMGET', KEYS[6], 'e', 's', 'pe', 'end', 'endtype', 'rt', 'ir', 'del', 'ttl')
-local epoch, sequence, ended, endtype = tonumber(meta[1]), tonumber(meta[2]), meta[4] or '', meta[5] or ''
-local deleted = meta[8] == '1'
-local fresh = not epoch or deleted
-local border = fresh or meta[3] ~= EPOCH
-if border and ARGV[10] == '0' then
-  return {'LOOKUP'}
-end
-now = math.max(now, tonumber(meta[6]) or 0)
-
--- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
-local lost_epoch = epoch
-if border and ARGV[11] ~= '' then
-  local archived_epoch, archived_sequence = tonumber(ARGV[11]), tonumber(ARGV[12])
-  if not epoch or archived_epoch > epoch or (archived_epoch == epoch and archived_sequence > sequence) then
-    if not deleted then
-      epoch, sequence = archived_epoch, archived_sequence
-      fresh = false
-      if ARGV[13] ~= '' then
-        ended, endtype = ARGV[13], ARGV[14]
-      end
-    else
-      lost_epoch = math.max(epoch, archived_epoch)
-    end
+  local stale = {}
+  for n = 1, #KEYS do
+    stale[n] = 'STALE ' .. (stored or '')
   end
+  return #stale == 1 and stale[1] or stale
 end
+local time = call('TIME')
+local clock = time[1] * 1000 + math.floor(time[2] / 1000)
+local clock_text = format('%d', clock)
 
--- 1. Idempotency.
-local positions, mine = {}, {}
--- A generated id is unique, so nothing is stored for it: a retry looks for it in the log itself, and leaves a note for a first
--- try that was overtaken (its bytes may still wait in a connection that broke).
-local generated = ARGV[6]
-if generated ~= '' then
-  local note = redis.call('GET', KEYS[9])
-  if note then
-    local owner, rest = string.match(note, '^(%S+) (.*)$')
-    if generated == 'n' then
-      for index, position in string.gmatch(rest, '(%d+)=(%S+)') do
-        positions[index + 1] = position
-        mine[index + 1] = owner == attempt
-      end
-    end
-  end
-  if generated ~= 'n' then
-    local wanted, left = {}, 0
-    for i, id in string.gmatch(ARGV[16], '(%d+)=([^,]+)') do
-      wanted[id] = i + 1
-      left = left + 1
-    end
-    local upper, scanned = '+', 0
-    while left > 0 and scanned < 10000 do
-      local page = redis.call('XREVRANGE', KEYS[5], upper, '-', 'COUNT', 100)
-      for n = 1, #page do
-        local fields = page[n][2]
-        local frame = fields[2]
-        if tonumber(fields[4]) < now - 60000 then
-          left = 0
-          break
+local replies, base = {}, 0
+local general
+for n = 1, #KEYS do
+  local key, stream, limit, rare, count = KEYS[n], ARGV[base + 1], tonumber(ARGV[base + 2]), ARGV[base + 4], tonumber(ARGV[base + 5])
+  local meta_key = META .. stream
+  local reply
+  -- One event with a generated id to a stream with nothing unusual about it: what most publishers send, and so without detours.
+  if count == -1 and rare == '' then
+    local meta = call('HMGET', meta_key, 's', 'rt', 'f')
+    local mark = meta[3]
+    if mark and sub(mark, 1, #EPOCH) == EPOCH then
+      local frame = ARGV[base + 6]
+      local size = #frame + #stream + 100
+      local bytes = call('INCRBY', BYTES, size)
+      if limit > 0 and bytes - size > limit then
+        reply = format('BACKLOG %d', call('DECRBY', BYTES, size))
+      else
+        local recorded, earlier = clock_text, meta[2]
+        if tonumber(earlier) > clock then
+          recorded = earlier
+        elseif clock - earlier >= 1000 then
+          -- The index only orders listings: a second is fine enough, and spares most appends the write.
+          call('ZADD', INDEX, recorded, stream)
         end
-        -- "specversion":"1.0","id":"..." is where every frame's JSON starts.
-        local id_at = 9 + string.byte(frame, 7) + 256 * string.byte(frame, 8) + 26
-        local id = string.sub(frame, id_at, (string.find(frame, '"', id_at, true) or id_at) - 1)
-        local i = wanted[id]
-        if i and not positions[i] then
-          positions[i] = page[n][1]
-          mine[i] = generated == 'r'
-          left = left - 1
+        local sequence = format('%d', meta[1] + 1)
+        local position = sub(mark, #EPOCH + 2) .. sequence
+        local header = position .. ' ' .. recorded .. ' - 1'
+        call('XADD', key, position, 'e', frame, 'r', recorded)
+        call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. header, 'd', frame)
+        call('HSET', meta_key, 's', sequence, 'rt', recorded)
+        if #frame <= 65536 then
+          call('PUBLISH', CHANNEL .. stream, 'A ' .. header .. '\n' .. frame)
+        else
+          call('PUBLISH', CHANNEL .. stream, 'P ' .. header .. '\n')
         end
+        reply = format('OK %s %s 1 0 %d %s -', position, position, bytes, recorded)
       end
-      scanned = scanned + #page
-      if #page < 100 then break end
-      upper = '(' .. page[#page][1]
     end
   end
-end
-local half = tonumber(ARGV[2])
-local slot = math.floor(now / half)
-local current, previous = KEYS[7 + slot % 2], KEYS[7 + (slot + 1) % 2]
-local ids, at = {}, {}
-for i = 1, count do
-  local id = ARGV[16 + 2 * i]
-  if id ~= '' and not positions[i] then
-    ids[#ids + 1] = id
-    at[#at + 1] = i
-  end
-end
-if #ids > 0 then
-  for _, key in ipairs({current, previous}) do
-    -- A stream without a slot never stored an id; its hashes cannot exist.
-    if meta[7] then
-      for first = 1, #ids, 1000 do
-        local found = redis.call('HMGET', key, unpack(ids, first, math.min(first + 999, #ids)))
-        for j = 1, #found do
-          local value = found[j]
-          if value then
-            local i = at[first + j - 1]
-            local space = string.find(value, ' ', 1, true)
-            positions[i] = string.sub(value, 1, space - 1)
-            mine[i] = string.sub(value, space + 1) == attempt
+  if not reply then
+    general = general or (function()
+      -- Split by the unit separator, which no field can contain:
+      --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
+      --   expected position or ''; state when the last event is terminal or ''; its type or ''
+      --   archive looked up: '0' not yet, '1' done, '2' failed; last archived epoch or ''; its sequence or ''
+      --   state in the archive or ''
+      --   known from elsewhere: '' or 'i=<position>,...' (0-based index; from the archive)
+      --   with 'r' and 's': 'i=<id>,...', the generated ids to look for in the log of the last 60 s; attempt that the ids name
+      local function extras(text)
+        local fields = {}
+        for field in string.gmatch(text, '([^\31]*)\31') do
+          fields[#fields + 1] = field
+        end
+        return fields
+      end
+
+      -- Frames go into the archive log as entries of about 64 KiB, so that its readers can bound what they fetch.
+      local function log(stream, prefix, sequence, recorded, link, frames)
+        local start, count, added = 1, #frames, 0
+        while start <= count do
+          local stop, size = start, #frames[start]
+          while stop < count and size + #frames[stop + 1] <= 65536 do
+            stop = stop + 1
+            size = size + #frames[stop]
+          end
+          call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
+            format('a %s %s%d %s %s %d', stream, prefix, sequence + start - 1, recorded, start == 1 and link or '-', stop - start + 1),
+            'd', table.concat(frames, '', start, stop))
+          added = added + size + #stream + 100
+          start = stop + 1
+        end
+        return call('INCRBY', BYTES, added)
+      end
+
+      return function(key, stream, meta_key, limit, rare, count, base)
+        local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
+        local attempt, half, most_ids = string.match(ARGV[base + 3], '^(%S+) ?(%d*) ?(%d*)$')
+        local step = count < 0 and 1 or 2
+        count = math.abs(count)
+        local first_frame = base + 5 + step
+        local generated = step == 1 and 'n' or ''
+        local expected, end_state, end_type, looked_up, archived_epoch, archived_sequence = '', '', '', '0', '', ''
+        local archived_state, elsewhere, wanted_ids, named_attempt = '', '', '', attempt
+        if rare ~= '' then
+          generated, expected, end_state, end_type, looked_up, archived_epoch, archived_sequence,
+            archived_state, elsewhere, wanted_ids, named_attempt = unpack(extras(rare))
+        end
+
+        local kept = call('MGET', BYTES, NOTES)
+        local bytes, notes = tonumber(kept[1] or 0), kept[2]
+        local epoch, sequence, ended = tonumber(meta[1]), tonumber(meta[2]), meta[5] or ''
+        local deleted = meta[6] == '1'
+        local fresh = not epoch or deleted
+        local border = fresh or meta[3] ~= EPOCH
+        if border and looked_up == '0' then
+          return 'LOOKUP'
+        end
+        local now = math.max(clock, tonumber(meta[4]) or 0)
+
+        -- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
+        local lost_epoch = epoch
+        if border and archived_epoch ~= '' then
+          local known_epoch, known_sequence = tonumber(archived_epoch), tonumber(archived_sequence)
+          if not epoch or known_epoch > epoch or (known_epoch == epoch and known_sequence > sequence) then
+            if not deleted then
+              epoch, sequence = known_epoch, known_sequence
+              fresh = false
+              if archived_state ~= '' then
+                ended = archived_state
+              end
+            else
+              lost_epoch = math.max(epoch, known_epoch)
+            end
           end
         end
+
+        -- 1. Idempotency.
+        local positions, mine = {}, {}
+        -- A generated id is unique, so nothing is stored for it: a retry looks for it in the log itself, and leaves a note for a first
+        -- try that was overtaken (its bytes may still wait in a connection that broke).
+        local note_key = NOTE .. named_attempt
+        if notes and generated == 'n' then
+          local note = call('GET', note_key)
+          if note then
+            local owner, rest = string.match(note, '^(%S+) (.*)$')
+            for index, position in string.gmatch(rest, '(%d+)=(%S+)') do
+              positions[index + 1] = position
+              mine[index + 1] = owner == attempt
+            end
+          end
+        end
+        if wanted_ids ~= '' then
+          local wanted, left = {}, 0
+          for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
+            wanted[id] = i + 1
+            left = left + 1
+          end
+          local upper, scanned = '+', 0
+          while left > 0 and scanned < 10000 do
+            local page = call('XREVRANGE', key, upper, '-', 'COUNT', 100)
+            for n = 1, #page do
+              local fields = page[n][2]
+              local frame = fields[2]
+              if tonumber(fields[4]) < now - 60000 then
+                left = 0
+                break
+              end
+              -- "specversion":"1.0","id":"..." is where every frame's JSON starts.
+              local id_at = 9 + string.byte(frame, 7) + 256 * string.byte(frame, 8) + 26
+              local id = sub(frame, id_at, (find(frame, '"', id_at, true) or id_at) - 1)
+              local i = wanted[id]
+              if i and not positions[i] then
+                positions[i] = page[n][1]
+                mine[i] = generated == 'r'
+                left = left - 1
+              end
+            end
+            scanned = scanned + #page
+            if #page < 100 then break end
+            upper = '(' .. page[#page][1]
+          end
+        end
+        local slot, current, stored_slot
+        if step == 2 then
+          half, most_ids = tonumber(half), tonumber(most_ids)
+          slot = math.floor(now / half)
+          current = (slot % 2 == 0 and IDS0 or IDS1) .. stream
+          stored_slot = tonumber(call('HGET', meta_key, 'ir') or nil)
+          -- A stream without a slot never stored an id; its hashes cannot exist.
+          if stored_slot then
+            local ids, at = {}, {}
+            for i = 1, count do
+              local id = ARGV[base + 4 + 2 * i]
+              if id ~= '' and not positions[i] then
+                ids[#ids + 1] = id
+                at[#at + 1] = i
+              end
+            end
+            local previous = (slot % 2 == 0 and IDS1 or IDS0) .. stream
+            for turn = 1, #ids > 0 and 2 or 0 do
+              for first = 1, #ids, 1000 do
+                local found = call('HMGET', turn == 1 and current or previous, unpack(ids, first, math.min(first + 999, #ids)))
+                for j = 1, #found do
+                  local value = found[j]
+                  if value then
+                    local i = at[first + j - 1]
+                    local space = find(value, ' ', 1, true)
+                    positions[i] = sub(value, 1, space - 1)
+                    mine[i] = sub(value, space + 1) == attempt
+                  end
+                end
+              end
+            end
+          end
+        end
+        -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
+        if elsewhere ~= '' then
+          for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
+            positions[i + 1] = positions[i + 1] or position
+          end
+        end
+        local new, twins, first_of = {}, {}, {}
+        local duplicates, own = 0, 0
+        for i = 1, count do
+          if positions[i] then
+            if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
+          else
+            local id = step == 2 and ARGV[base + 4 + 2 * i] or ''
+            if id == '' then
+              new[#new + 1] = i
+            elseif first_of[id] then
+              twins[i] = first_of[id]
+              duplicates = duplicates + 1
+            else
+              first_of[id] = i
+              new[#new + 1] = i
+            end
+          end
+        end
+        local last_known = (epoch and not fresh) and format('%d-%d', epoch, sequence) or '0-0'
+        if #new == 0 then
+          return format('OK %s %s %d %d %d 0 - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
+        end
+
+        -- 2. End of stream, 3. expected position, 4. backlog.
+        if ended ~= '' and not deleted then
+          return 'ENDED ' .. ended .. ' ' .. last_known
+        end
+        if expected ~= '' and expected ~= last_known then
+          return 'EXPECTED ' .. last_known
+        end
+        if limit > 0 and bytes > limit then
+          return 'BACKLOG ' .. format('%d', bytes)
+        end
+
+        -- 5. The epoch. From here on the script writes.
+        local link
+        if fresh then
+          epoch = math.max(tonumber(EPOCH), now, (lost_epoch or 0) + 1)
+          sequence = 0
+        elseif border then
+          link = last_known
+          epoch = math.max(tonumber(EPOCH), epoch + 1)
+          if not meta[1] then epoch = math.max(epoch, now) end
+        end
+        local prefix = format('%d-', epoch)
+        local recorded = format('%d', now)
+        local first_sequence = sequence + 1
+        local frames, remember = {}, {}
+        for n = 1, #new do
+          local i = new[n]
+          local frame = ARGV[first_frame + (i - 1) * step]
+          sequence = sequence + 1
+          local position = prefix .. sequence
+          positions[i] = position
+          if n == 1 and link then
+            call('XADD', key, position, 'e', frame, 'r', recorded, 'p', link)
+          else
+            call('XADD', key, position, 'e', frame, 'r', recorded)
+          end
+          frames[n] = frame
+          if step == 2 then
+            local id = ARGV[base + 4 + 2 * i]
+            if id ~= '' then
+              remember[#remember + 1] = id
+              remember[#remember + 1] = position .. ' ' .. attempt
+            end
+          end
+        end
+        for i, twin in pairs(twins) do
+          positions[i] = positions[twin]
+        end
+        bytes = log(stream, prefix, first_sequence, recorded, link, frames)
+
+        local changes = {'s', sequence, 'rt', recorded}
+        if border then
+          changes[5], changes[6], changes[7], changes[8] = 'e', format('%d', epoch), 'pe', EPOCH
+        end
+        if #remember > 0 then
+          if stored_slot ~= slot then
+            changes[#changes + 1] = 'ir'
+            changes[#changes + 1] = slot
+          end
+          local room = most_ids - call('HLEN', current)
+          if room * 2 < #remember then
+            call('HINCRBY', meta_key, 'idrop', math.floor((#remember - math.max(room, 0) * 2) / 2))
+          end
+          local upto = math.min(#remember, math.max(room, 0) * 2)
+          for from = 1, upto, 2000 do
+            call('HSET', current, unpack(remember, from, math.min(from + 1999, upto)))
+          end
+          if upto > 0 and stored_slot ~= slot then
+            call('PEXPIREAT', current, (slot + 2) * half)
+          end
+        end
+        if generated == 'r' or generated == 's' then
+          local note = {attempt}
+          for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
+            note[#note + 1] = string.match(id, '%.(%d+)$') .. '=' .. positions[i + 1]
+          end
+          call('SET', note_key, table.concat(note, ' '), 'PX', 60000)
+          call('SET', NOTES, 1, 'PX', 60000)
+          notes = 1
+        end
+        local ends = end_state ~= '' and new[#new] == count
+        if ends then
+          changes[#changes + 1] = 'end'
+          changes[#changes + 1] = end_state
+          changes[#changes + 1] = 'endtype'
+          changes[#changes + 1] = end_type
+        elseif not notes then
+          -- The mark of a stream with nothing unusual about it, for the short way above; who changes that takes it away.
+          changes[#changes + 1] = 'f'
+          changes[#changes + 1] = EPOCH .. ' ' .. prefix
+        end
+        if deleted then
+          call('DEL', meta_key)
+        end
+        call('HSET', meta_key, unpack(changes))
+        if meta[7] then
+          call('HDEL', meta_key, 'ttl')
+        end
+        if ends or notes then
+          call('HDEL', meta_key, 'f')
+        end
+        if meta[7] or deleted then
+          call('PERSIST', key)
+          call('PERSIST', meta_key)
+        end
+        -- The index only orders listings: a second is fine enough, and spares most appends the write.
+        if fresh or now - (tonumber(meta[4]) or 0) >= 1000 then
+          call('ZADD', INDEX, recorded, stream)
+        end
+
+        local wake = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames)
+        local body = table.concat(frames)
+        if #body <= 65536 then
+          wake = 'A ' .. wake .. body
+        else
+          wake = 'P ' .. wake
+        end
+        call('PUBLISH', CHANNEL .. stream, wake)
+        return format('OK %s %s %d %d %d %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
+          #new == count and '' or ' ' .. table.concat(positions, ','))
       end
-    end
+    end)()
+    reply = general(key, stream, meta_key, limit, rare, count, base)
   end
+  replies[n] = reply
+  base = base + 5 + (count < 0 and -count or 2 * count)
 end
--- The archive's answer counts last: an id that was forgotten and appended again is better known here.
-if ARGV[15] ~= '' then
-  for i, position in string.gmatch(ARGV[15], '(%d+)=([%d%-]+)') do
-    positions[i + 1] = positions[i + 1] or position
-  end
-end
-local new, twins, first_of = {}, {}, {}
-local duplicates, own = 0, 0
-for i = 1, count do
-  if positions[i] then
-    if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
-  else
-    local id = ARGV[16 + 2 * i]
-    if id ~= '' and first_of[id] then
-      twins[i] = first_of[id]
-      duplicates = duplicates + 1
-    else
-      if id ~= '' then first_of[id] = i end
-      new[#new + 1] = i
-    end
-  end
-end
-local last_known = (epoch and not fresh) and (string.format('%.0f-%.0f', epoch, sequence)) or '0-0'
-local bytes = tonumber(redis.call('GET', KEYS[3]) or '0')
-if #new == 0 then
-  return {'OK', positions[1], positions[count], own, duplicates, bytes}
-end
-
--- 2. End of stream, 3. expected position, 4. backlog.
-if ended ~= '' and not deleted then
-  return {'ENDED', ended, last_known}
-end
-if ARGV[7] ~= '' and ARGV[7] ~= last_known then
-  return {'EXPECTED', last_known}
-end
-local limit = tonumber(ARGV[4])
-if limit > 0 and bytes > limit then
-  return {'BACKLOG', bytes}
-end
-
--- 5. The epoch. From here on the script writes.
-local link
-if fresh then
-  epoch = math.max(tonumber(EPOCH), now, (lost_epoch or 0) + 1)
-  sequence = 0
-elseif border then
-  link = last_known
-  epoch = math.max(tonumber(EPOCH), epoch + 1)
-  if not meta[1] then epoch = math.max(epoch, now) end
-end
-local prefix = string.format('%.0f', epoch) .. '-'
-local recorded = string.format('%.0f', now)
-local first_sequence = sequence + 1
-local frames, remember = {}, {}
-for n = 1, #new do
-  local i = new[n]
-  local frame = ARGV[17 + 2 * i]
-  sequence = sequence + 1
-  local position = prefix .. sequence
-  positions[i] = position
-  if n == 1 and link then
-    redis.call('XADD', KEYS[5], position, 'e', frame, 'r', recorded, 'p', link)
-  else
-    redis.call('XADD', KEYS[5], position, 'e', frame, 'r', recorded)
-  end
-  frames[n] = frame
-  local id = ARGV[16 + 2 * i]
-  if id ~= '' then
-    remember[#remember + 1] = id
-    remember[#remember + 1] = position .. ' ' .. attempt
-  end
-end
-for i, twin in pairs(twins) do
-  positions[i] = positions[twin]
-end
-
--- The archive log holds the same frames, cut into entries of about 64 KiB so that readers can bound what they fetch.
-local start = 1
-local added = 0
-while start <= #frames do
-  local stop, size = start, #frames[start]
-  while stop < #frames and size + #frames[stop + 1] <= 65536 do
-    stop = stop + 1
-    size = size + #frames[stop]
-  end
-  local header = prefix .. (first_sequence + start - 1) .. ' ' .. recorded .. ' ' .. ((start == 1 and link) or '-') .. ' ' .. (stop - start + 1)
-  redis.call('XADD', KEYS[2], EPOCH .. '-*', 'k', 'a', 's', stream, 'h', header, 'd', table.concat(frames, '', start, stop))
-  added = added + size + #stream + 100
-  start = stop + 1
-end
-bytes = redis.call('INCRBY', KEYS[3], added)
-
-local changes = {'e', string.format('%.0f', epoch), 's', sequence, 'pe', EPOCH, 'rt', recorded}
-if #remember > 0 then
-  if tonumber(meta[7] or -1) ~= slot then
-    changes[#changes + 1] = 'ir'
-    changes[#changes + 1] = slot
-  end
-  local room = tonumber(ARGV[3]) - redis.call('HLEN', current)
-  if room * 2 < #remember then
-    redis.call('HINCRBY', KEYS[6], 'idrop', math.floor((#remember - math.max(room, 0) * 2) / 2))
-  end
-  local upto = math.min(#remember, math.max(room, 0) * 2)
-  for from = 1, upto, 2000 do
-    redis.call('HSET', current, unpack(remember, from, math.min(from + 1999, upto)))
-  end
-  if upto > 0 and tonumber(meta[7] or -1) ~= slot then
-    redis.call('PEXPIREAT', current, (slot + 2) * half)
-  end
-end
-if generated == 'r' or generated == 's' then
-  local note = {attempt}
-  for i, id in string.gmatch(ARGV[16], '(%d+)=([^,]+)') do
-    note[#note + 1] = string.match(id, '%.(%d+)$') .. '=' .. positions[i + 1]
-  end
-  redis.call('SET', KEYS[9], table.concat(note, ' '), 'PX', 60000)
-end
-if ARGV[8] ~= '' and new[#new] == count then
-  changes[#changes + 1] = 'end'
-  changes[#changes + 1] = ARGV[8]
-  changes[#changes + 1] = 'endtype'
-  changes[#changes + 1] = ARGV[9]
-end
-if deleted then
-  redis.call('DEL', KEYS[6])
-end
-redis.call('HSET', KEYS[6], unpack(changes))
-if meta[9] then
-  redis.call('HDEL', KEYS[6], 'ttl')
-end
-if meta[9] or deleted then
-  redis.call('PERSIST', KEYS[5])
-  redis.call('PERSIST', KEYS[6])
-end
--- The index only orders listings: a second is fine enough, and spares most appends the write.
-if fresh or now - (tonumber(meta[6]) or 0) >= 1000 then
-  redis.call('ZADD', KEYS[4], recorded, stream)
-end
-
-local wake = prefix .. first_sequence .. ' ' .. recorded .. ' ' .. (link or '-') .. ' ' .. #frames .. '\n'
-local body = table.concat(frames)
-if #body <= 65536 then
-  wake = 'A ' .. wake .. body
-else
-  wake = 'P ' .. wake
-end
-redis.call('PUBLISH', '{' .. PARTITION .. '}:c:' .. stream, wake)
-return {'OK', positions[1], positions[count], #new + own, duplicates, bytes}
+return #replies == 1 and replies[1] or replies

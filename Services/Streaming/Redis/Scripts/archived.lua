@@ -50,6 +50,7 @@ for n = 1, (#KEYS - 2) / 2 do
       redis.call('PEXPIRE', stream, ARGV[6])
       redis.call('PEXPIRE', meta, ARGV[7])
       redis.call('HSET', meta, 'ttl', 1)
+      redis.call('HDEL', meta, 'f')
     end
   end
 end

@@ -7,6 +7,6 @@ if stored ~= ARGV[1] then
   return stored
 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('XADD', KEYS[2], ARGV[2] .. '-*', 'k', 'r', 'h', stored == '' and '0' or stored)
+redis.call('XADD', KEYS[2], ARGV[2] .. '-*', 'h', 'r - ' .. (stored == '' and '0' or stored))
 redis.call('INCRBY', KEYS[3], 100)
 return ARGV[2]

@@ -1,0 +1,117 @@
+using System.Buffers.Text;
+using System.Text;
+using AspireStreaming.Streaming.Contracts;
+
+namespace AspireStreaming.Streaming.Redis;
+
+/// <summary>What append.lua replied to one request.</summary>
+internal enum AppendReplyStatus
+{
+    Appended,
+    Stale,
+    LookUp,
+    Ended,
+    PositionMismatch,
+    BacklogFull,
+}
+
+/// <summary>Reads a reply of append.lua: a word and what belongs to it, with spaces between.</summary>
+internal readonly struct AppendReply
+{
+    private const int MaxFields = 9;
+
+    private readonly byte[] _text;
+
+    public AppendReply(byte[] text)
+    {
+        _text = text;
+        Status = text.AsSpan() switch
+        {
+            [(byte)'O', (byte)'K', ..] => AppendReplyStatus.Appended,
+            [(byte)'S', ..] => AppendReplyStatus.Stale,
+            [(byte)'L', ..] => AppendReplyStatus.LookUp,
+            [(byte)'E', (byte)'N', ..] => AppendReplyStatus.Ended,
+            [(byte)'E', (byte)'X', ..] => AppendReplyStatus.PositionMismatch,
+            [(byte)'B', ..] => AppendReplyStatus.BacklogFull,
+            _ => throw new InvalidDataException($"The append script answered '{Encoding.UTF8.GetString(text)}'."),
+        };
+    }
+
+    public AppendReplyStatus Status { get; }
+
+    /// <summary>Bytes in the partition's archive log; where events were appended or the log is full.</summary>
+    public long ArchiveBytes
+    {
+        get
+        {
+            Span<Range> fields = stackalloc Range[MaxFields];
+            Split(fields);
+            return Number(fields[Status == AppendReplyStatus.Appended ? 5 : 1]);
+        }
+    }
+
+    /// <summary>What the caller of the log is told.</summary>
+    public AppendResult ToResult(bool idempotencyPartial)
+    {
+        Span<Range> fields = stackalloc Range[MaxFields];
+        var count = Split(fields);
+        switch (Status)
+        {
+            case AppendReplyStatus.Appended:
+                return new AppendResult(
+                    AppendStatus.Appended,
+                    Position(fields[1]),
+                    Position(fields[2]),
+                    (int)Number(fields[3]),
+                    (int)Number(fields[4]),
+                    IdempotencyPartial: idempotencyPartial,
+                    RecordedAt: Number(fields[6]),
+                    Previous: _text.AsSpan(fields[7]) is [(byte)'-'] ? null : Position(fields[7]),
+                    Positions: count > 8 ? Positions(_text.AsSpan(fields[8])) : null);
+            case AppendReplyStatus.Ended:
+                return new AppendResult(
+                    AppendStatus.Ended, EndState: Encoding.ASCII.GetString(_text.AsSpan(fields[1])), Current: Position(fields[2]));
+            case AppendReplyStatus.PositionMismatch:
+                return new AppendResult(AppendStatus.PositionMismatch, Current: Position(fields[1]));
+            case AppendReplyStatus.BacklogFull:
+                return new AppendResult(AppendStatus.BacklogFull);
+            default:
+                throw new InvalidOperationException($"{Status} is no result.");
+        }
+    }
+
+    private static StreamPosition[] Positions(ReadOnlySpan<byte> text)
+    {
+        var positions = new StreamPosition[text.Count((byte)',') + 1];
+        var filled = 0;
+        foreach (var range in text.Split((byte)','))
+        {
+            positions[filled++] = StreamPosition.Parse(text[range]);
+        }
+
+        return positions;
+    }
+
+    private int Split(Span<Range> fields)
+    {
+        var count = 0;
+        foreach (var range in _text.AsSpan().Split((byte)' '))
+        {
+            if (count == fields.Length)
+            {
+                break;
+            }
+
+            fields[count++] = range;
+        }
+
+        return count;
+    }
+
+    private long Number(Range field) =>
+        Utf8Parser.TryParse(_text.AsSpan(field), out long value, out _)
+            ? value
+            : throw new InvalidDataException($"The append script answered '{Encoding.UTF8.GetString(_text)}'.");
+
+    private StreamPosition Position(Range field) => StreamPosition.Parse(_text.AsSpan(field));
+}
