@@ -14,6 +14,9 @@ public static class PublisherApp
         builder.AddServiceDefaults();
         builder.AddPublisher();
 
+        // Nothing here blocks a thread, so that a request may run where it was received.
+        builder.WebHost.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+
         var app = builder.Build();
         app.UseServiceDefaults();
         if (app.Environment.IsDevelopment())

@@ -45,6 +45,11 @@ internal static class PublishContent
             return IsBinary(request) ? ContentForm.Binary : ContentForm.Unsupported;
         }
 
+        if (contentType == "application/json")
+        {
+            return IsBinary(request) ? ContentForm.Binary : ContentForm.Json;
+        }
+
         if (!MediaTypeHeaderValue.TryParse(contentType, out var mediaType))
         {
             return ContentForm.Unsupported;

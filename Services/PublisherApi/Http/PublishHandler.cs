@@ -131,8 +131,12 @@ internal sealed class PublishHandler(
     private async Task<Problem?> AppendAsync(
         string stream, PublishQuery query, ContentForm form, string? idempotencyKey, string caller, HttpContext context)
     {
-        // The server counts the framing of a chunked body too; ours is the exact limit.
-        LimitBody(context, _options.MaxBatchBytes * 2L);
+        if (context.Request.ContentLength is null or > 16 << 20)
+        {
+            // The server counts the framing of a chunked body too; ours is the exact limit.
+            LimitBody(context, _options.MaxBatchBytes * 2L);
+        }
+
         var batch = new EventBatch(idempotencyKey);
         if (await ReadAsync(context, form, batch) is { } fault)
         {

@@ -19,13 +19,32 @@ public static class Rfc3339
     /// <returns>The number of bytes, always <see cref="Length"/>.</returns>
     public static int Format(long unixMilliseconds, Span<byte> destination)
     {
-        DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds).TryFormat(destination, out var written, Pattern, CultureInfo.InvariantCulture);
-        return written;
+        // Written digit by digit: the general formatter was one of the larger single costs of a publish.
+        var time = DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds);
+        "0000-00-00T00:00:00.000Z"u8.CopyTo(destination);
+        var (year, month, day) = time.DateTime;
+        Digits(year, destination[..4]);
+        Digits(month, destination[5..7]);
+        Digits(day, destination[8..10]);
+        Digits(time.Hour, destination[11..13]);
+        Digits(time.Minute, destination[14..16]);
+        Digits(time.Second, destination[17..19]);
+        Digits(time.Millisecond, destination[20..23]);
+        return Length;
     }
 
     /// <summary>Unix milliseconds as text.</summary>
     public static string Format(long unixMilliseconds) =>
         DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds).ToString(Pattern, CultureInfo.InvariantCulture);
+
+    private static void Digits(int value, Span<byte> destination)
+    {
+        for (var index = destination.Length - 1; index >= 0; index--)
+        {
+            (value, var digit) = Math.DivRem(value, 10);
+            destination[index] = (byte)('0' + digit);
+        }
+    }
 
     /// <summary>Parses an RFC 3339 time: date, time and offset are required; a fraction of up to nine digits is kept to 100 ns.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out DateTimeOffset time)

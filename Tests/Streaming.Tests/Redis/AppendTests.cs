@@ -368,7 +368,7 @@ public sealed class AppendTests(RedisFixture redis) : IDisposable
         Assert.Equal(1, anew.First.Sequence);
         Assert.True(anew.First.Epoch > late.First.Epoch);
 
-        await _client.AppendAsync(_stream, Event("end", "STREAM_END"));
+        await _client.AppendAsync(_stream, Event("end", "STREAM_END", EventFlags.Terminal));
         Assert.Equal(AppendStatus.Ended, (await _client.Log.AppendAsync(Generated(_stream, 1), Cancelled)).Status);
     }
 }
