@@ -40,7 +40,24 @@ public sealed class DeliveryOptions
     [Range(typeof(TimeSpan), "00:00:00.020", "00:05:00")]
     public TimeSpan PositionInterval { get; set; } = TimeSpan.FromSeconds(4);
 
-    /// <summary>A write that waits this long for the client ends the connection. 100 ms to 10 minutes, default 30 s.</summary>
+    /// <summary>
+    /// How long a connection lives, give or take a fifth, until it is drained with the reason <c>lifetime</c>: clients spread over
+    /// new replicas, and what went wrong with one connection does not stay so. 100 ms to 7 days, default 30 minutes.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.100", "7.00:00:00")]
+    public TimeSpan ConnectionLifetime { get; set; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>
+    /// A TCP peer that acknowledges nothing for this long is taken for gone (Linux; elsewhere the system's own time holds, a
+    /// quarter of an hour or so). 500 ms to 10 minutes, default 40 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00.500", "00:10:00")]
+    public TimeSpan DeadPeerTimeout { get; set; } = TimeSpan.FromSeconds(40);
+
+    /// <summary>
+    /// A write of which the client takes nothing for this long ends the connection, a paused gRPC reader excepted. 100 ms to
+    /// 10 minutes, default 30 s.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.100", "00:10:00")]
     public TimeSpan WriteTimeout { get; set; } = TimeSpan.FromSeconds(30);
 

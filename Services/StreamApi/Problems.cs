@@ -1,4 +1,5 @@
 using System.Globalization;
+using AspireStreaming.StreamApi.Connections;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Mvc;
 
@@ -66,6 +67,19 @@ internal static class Problems
         Status = StatusCodes.Status426UpgradeRequired,
         Detail = "This path speaks WebSocket only.",
     });
+
+    /// <summary>429 or 503 with <c>Retry-After</c>: the client may not connect now.</summary>
+    public static IResult Refused(HttpContext context, Refusal refusal)
+    {
+        context.Response.Headers.RetryAfter = refusal.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        return TypedResults.Problem(new ProblemDetails
+        {
+            Type = Uri(refusal.Slug),
+            Title = refusal.Status == StatusCodes.Status429TooManyRequests ? "Too many requests" : "Unavailable",
+            Status = refusal.Status,
+            Detail = refusal.Detail,
+        });
+    }
 
     /// <summary>503 with <c>Retry-After</c>.</summary>
     public static IResult Unavailable(HttpContext context, string slug, string detail, int retryAfterSeconds)

@@ -26,6 +26,7 @@ public static class StreamApiApp
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         builder.AddStreamApi();
         var app = builder.Build();
+        app.UseTrustedProxies();
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
         app.UseStreamAccess();
@@ -58,15 +59,14 @@ public static class StreamApiApp
         return next(context);
     }
 
-    private static async Task<IResult> ServeEventsAsync(HttpContext context, string stream, SseEndpoint sse, PageReader pages)
+    private static async Task<IResult> ServeEventsAsync(HttpContext context, string stream, SseEndpoint sse, PageEndpoint pages)
     {
         switch (EventsRequest.FormOf(context.Request))
         {
             case EventsForm.Sse:
                 return EventsRequest.TryReadSse(context.Request, stream, out var live) ?? await sse.ServeAsync(context, live!);
             case EventsForm.Page:
-                return EventsRequest.TryReadPage(context.Request, stream, out var page)
-                    ?? await Dependencies.GuardAsync(context, async () => await pages.ReadAsync(page!, context.RequestAborted));
+                return EventsRequest.TryReadPage(context.Request, stream, out var page) ?? await pages.ServeAsync(context, page!);
             default:
                 return Problems.NotAcceptable();
         }

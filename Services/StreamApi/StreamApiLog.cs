@@ -36,6 +36,16 @@ internal static partial class StreamApiLog
     [LoggerMessage(2014, LogLevel.Error, "Connection {Connection} to stream {Stream} failed", EventName = "ConnectionFailed")]
     public static partial void ConnectionFailed(ILogger logger, string connection, string stream, Exception exception);
 
-    [LoggerMessage(2015, LogLevel.Warning, "A connection was refused: {Connections} are open", EventName = "ConnectionRefused")]
-    public static partial void ConnectionRefused(ILogger logger, int connections);
+    [LoggerMessage(
+        2015, LogLevel.Warning, "A connection was refused ({Reason}); {Connections} are open", EventName = "ConnectionRefused")]
+    public static partial void ConnectionRefused(ILogger logger, string reason, int connections);
+
+    [LoggerMessage(
+        2016, LogLevel.Warning, "The heap of {HeapBytes} bytes exceeds its limit of {Limit}: windows shrink, new clients are refused",
+        EventName = "MemoryExceeded")]
+    public static partial void MemoryExceeded(ILogger logger, long heapBytes, long limit);
+
+    [LoggerMessage(
+        2017, LogLevel.Information, "The heap of {HeapBytes} bytes is well below its limit of {Limit} again", EventName = "MemoryRecovered")]
+    public static partial void MemoryRecovered(ILogger logger, long heapBytes, long limit);
 }

@@ -19,6 +19,9 @@ internal static class StreamApiServices
     /// <summary>At least as long as 1,000 connections take to drain, with room for a stuck one.</summary>
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan Http2PingDelay = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Http2PingTimeout = TimeSpan.FromSeconds(20);
+
     public static void AddStreamApi(this WebApplicationBuilder builder)
     {
         builder.AddServiceDefaults();
@@ -27,6 +30,10 @@ internal static class StreamApiServices
         builder.Services.AddOptionsWithValidateOnStart<DeliveryOptions>()
             .Bind(builder.Configuration.GetSection(DeliveryOptions.SectionName))
             .ValidateDataAnnotations();
+        builder.Services.AddOptionsWithValidateOnStart<AdmissionOptions>()
+            .Bind(builder.Configuration.GetSection(AdmissionOptions.SectionName))
+            .ValidateDataAnnotations();
+        builder.Services.AddSingleton<IValidateOptions<AdmissionOptions>, AdmissionOptionsValidator>();
         builder.Services.AddHotLog(builder.Configuration);
         if (builder.Configuration.GetConnectionString(ResourceNames.ArchiveDatabase) is { Length: > 0 })
         {
@@ -47,7 +54,12 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<FeedRegistry>();
         builder.Services.AddSingleton<StartResolver>();
         builder.Services.AddSingleton<PageReader>();
+        builder.Services.AddSingleton<PageEndpoint>();
         builder.Services.AddSingleton<FollowerFactory>();
+        builder.Services.AddSingleton<AddressLimiter>();
+        builder.Services.AddSingleton<Admission>();
+        builder.Services.AddSingleton<MemoryGuard>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<MemoryGuard>());
         builder.Services.AddSingleton<Subscriber>();
         builder.Services.AddSingleton<SubscriptionServices>();
         builder.Services.AddSingleton<SseEndpoint>();
@@ -77,6 +89,12 @@ internal static class StreamApiServices
             // A paused gRPC reader is no failure; StreamApiApp sets the limit again where it belongs.
             kestrel.Limits.MinResponseDataRate = null;
             kestrel.Limits.Http2.MaxStreamsPerConnection = 1_000;
+
+            // Who does not answer these is gone; a paused reader answers.
+            kestrel.Limits.Http2.KeepAlivePingDelay = Http2PingDelay;
+            kestrel.Limits.Http2.KeepAlivePingTimeout = Http2PingTimeout;
+            var delivery = kestrel.ApplicationServices.GetRequiredService<IOptions<DeliveryOptions>>().Value;
+            kestrel.ConfigureEndpointDefaults(listen => listen.EndDeadPeers(delivery.DeadPeerTimeout));
         });
         builder.WebHost.UseSockets(options => options.UnsafePreferInlineScheduling = inline);
     }

@@ -8,11 +8,13 @@ namespace AspireStreaming.StreamApi.Connections;
 /// The live connections of this replica. One ticker serves them all, where a timer for each would cost more than the connection.
 /// </summary>
 internal sealed class ConnectionRegistry(
-    DrainState drain, StreamApiMetrics metrics, IOptions<DeliveryOptions> options, TimeProvider time, ILogger<ConnectionRegistry> logger)
+    DrainState drain, IOptions<DeliveryOptions> options, TimeProvider time, ILogger<ConnectionRegistry> logger)
     : BackgroundService
 {
     /// <summary>How long a client whose token has expired may take to read that it must go.</summary>
     private const long ExpiryGraceMilliseconds = 5_000;
+
+    private const double LifetimeSpread = 0.2;
 
     private readonly ConcurrentDictionary<string, LiveConnection> _connections = new(StringComparer.Ordinal);
     private readonly DeliveryOptions _options = options.Value;
@@ -38,17 +40,16 @@ internal sealed class ConnectionRegistry(
     /// <summary>The open connections.</summary>
     public IEnumerable<LiveConnection> All => _connections.Values;
 
-    /// <summary>Takes a place for a connection, which <see cref="Leave"/> gives back; false when there is none.</summary>
-    public bool TryEnter()
+    /// <summary>Takes a place for a connection, which <see cref="Leave"/> gives back; false when there is none. Called by admission.</summary>
+    /// <param name="reserve">Places on top.</param>
+    public bool TryEnter(int reserve)
     {
-        if (Interlocked.Increment(ref _count) <= _options.MaxConnections)
+        if (Interlocked.Increment(ref _count) <= _options.MaxConnections + reserve)
         {
             return true;
         }
 
         Interlocked.Decrement(ref _count);
-        metrics.Refused.Add(1);
-        StreamApiLog.ConnectionRefused(logger, Count);
         return false;
     }
 
@@ -58,6 +59,9 @@ internal sealed class ConnectionRegistry(
     /// <summary>Adds a connection that has a place.</summary>
     public void Add(LiveConnection connection)
     {
+        // Connections that began together do not end together.
+        var lifetime = _options.ConnectionLifetime * (1 - LifetimeSpread + (2 * LifetimeSpread * Random.Shared.NextDouble()));
+        connection.EndsAt = Now + (long)lifetime.TotalMilliseconds;
         _connections[connection.Id] = connection;
         if (drain.IsDraining)
         {
@@ -83,7 +87,7 @@ internal sealed class ConnectionRegistry(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         await using var draining = drain.Draining.UnsafeRegister(static state => ((ConnectionRegistry)state!).DrainAll(), this);
-        var shortest = Math.Min(Math.Min(_heartbeat, _positionInterval), _writeTimeout);
+        var shortest = Math.Min(Math.Min(_heartbeat, _positionInterval), Math.Min(_writeTimeout, (long)_options.ConnectionLifetime.TotalMilliseconds));
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(Math.Clamp(shortest / 8, 10, 500)), time);
         try
         {
@@ -155,6 +159,9 @@ internal static class DrainReasons
 
     /// <summary>Nothing was received or delivered for long.</summary>
     public const string Idle = "idle";
+
+    /// <summary>The connection has lived as long as it may.</summary>
+    public const string Lifetime = "lifetime";
 
     /// <summary>The subscriber fell behind further than its policy allows.</summary>
     public const string Lag = "lag";

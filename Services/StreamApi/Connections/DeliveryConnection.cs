@@ -1,4 +1,6 @@
+using System.Net.Sockets;
 using AspireStreaming.StreamApi.Delivery;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace AspireStreaming.StreamApi.Connections;
 
@@ -19,6 +21,7 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
     private const int MaxRetryMilliseconds = 5_000;
 
     private readonly CancellationToken _aborted = context.RequestAborted;
+    private readonly Socket? _socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
     private readonly long _expiresAt = services.Registry.ToClock(context.GetStreamAccess().ExpiresAt);
 
     public override long ExpiresAt => _expiresAt;
@@ -91,6 +94,8 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
     /// <summary>Sends what was written.</summary>
     /// <returns>False when the client is gone.</returns>
     protected abstract ValueTask<bool> FlushPendingAsync();
+
+    protected sealed override long AcknowledgedBytes() => TcpPeers.AcknowledgedBytes(_socket);
 
     /// <summary>Counts what a follower's step wrote.</summary>
     protected void Count(FollowerStep step, bool isCaughtUp, long bytes)

@@ -8,6 +8,9 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     private string? _drainReason;
     private long _lastWrite;
     private long _writingSince;
+    private long _progressAt;
+    private long _acknowledged;
+    private long _drainingSince;
     private bool _due;
 
     /// <summary>Its id on this replica.</summary>
@@ -40,6 +43,9 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <summary>When the client's token expires, by the registry's clock.</summary>
     public virtual long ExpiresAt => long.MaxValue;
 
+    /// <summary>When it has lived as long as it may, by the registry's clock.</summary>
+    public long EndsAt { get; set; } = long.MaxValue;
+
     /// <summary>Whether a write that waits for the client too long ends the connection.</summary>
     protected virtual bool WritesTimeOut => true;
 
@@ -63,14 +69,28 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <param name="now">The registry's clock, milliseconds.</param>
     /// <param name="heartbeat">Longest silence.</param>
     /// <param name="positionInterval">Longest time that a moved position may stay untold.</param>
-    /// <param name="writeTimeout">Longest wait of one write.</param>
-    /// <returns>False when a write has waited too long.</returns>
+    /// <param name="writeTimeout">Longest time that a write may make no progress.</param>
+    /// <returns>False when the connection must be cut.</returns>
     public bool OnTick(long now, long heartbeat, long positionInterval, long writeTimeout)
     {
+        if (now >= EndsAt)
+        {
+            Drain(DrainReasons.Lifetime);
+        }
+
+        if (DrainReason is not null)
+        {
+            _drainingSince = _drainingSince == 0 ? now : _drainingSince;
+            if (now - _drainingSince >= writeTimeout)
+            {
+                return false;
+            }
+        }
+
         var writing = Volatile.Read(ref _writingSince);
         if (writing != 0)
         {
-            return !WritesTimeOut || now - writing < writeTimeout;
+            return !WritesTimeOut || !IsStuck(writing, now, writeTimeout);
         }
 
         var owed = PositionOwedSince();
@@ -93,6 +113,26 @@ internal abstract class LiveConnection(string transport, string stream, string? 
 
         Volatile.Write(ref _due, false);
         return true;
+    }
+
+    /// <summary>Bytes that the client's end has acknowledged so far; constant when that cannot be told.</summary>
+    protected virtual long AcknowledgedBytes() => 0;
+
+    /// <summary>Whether a write has made no progress for too long: a slow client may take long for what it is sent, as long as it takes it.</summary>
+    private bool IsStuck(long writing, long now, long timeout)
+    {
+        var acknowledged = AcknowledgedBytes();
+        if (_progressAt < writing)
+        {
+            _progressAt = writing;
+        }
+        else if (acknowledged != _acknowledged)
+        {
+            _progressAt = now;
+        }
+
+        _acknowledged = acknowledged;
+        return now - _progressAt >= timeout;
     }
 
     /// <summary>Since when a cursor is beyond what the client knows; 0 when none is.</summary>

@@ -1,56 +1,36 @@
-using AspireStreaming.ServiceDefaults.Health;
-
 namespace AspireStreaming.StreamApi.Connections;
-
-/// <summary>Why a subscription was not opened.</summary>
-internal enum Refusal
-{
-    /// <summary>The replica stops.</summary>
-    Draining,
-
-    /// <summary>Too many connections.</summary>
-    TooManyConnections,
-
-    /// <summary>Too many streams.</summary>
-    TooManyStreams,
-}
 
 /// <summary>Opens connections that follow streams: finds them a place and followers, runs them and cleans up.</summary>
 internal sealed class Subscriber(
-    FollowerFactory followers, ConnectionRegistry registry, DrainState drain, TimeProvider time, ILogger<Subscriber> logger)
+    FollowerFactory followers, Admission admission, ConnectionRegistry registry, TimeProvider time, ILogger<Subscriber> logger)
 {
     /// <summary>How long the answer's head waits for what the streams' ends decide about it.</summary>
     private static readonly TimeSpan HeadPatience = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs a connection that follows one stream.</summary>
-    /// <param name="request">What the client wants.</param>
-    /// <param name="create">Makes the connection; null when there is nothing to subscribe to.</param>
-    /// <param name="requestAborted">Cancelled when the client leaves.</param>
-    /// <returns>Why there was none; null when there was.</returns>
+    /// <inheritdoc cref="RunAsync(HttpContext, IReadOnlyList{SubscriptionRequest}, Func{StreamFollower[], DeliveryConnection?}, CancellationToken)"/>
     public Task<Refusal?> RunAsync(
-        SubscriptionRequest request, Func<StreamFollower, DeliveryConnection?> create, CancellationToken requestAborted) =>
-        RunAsync([request], followers => create(followers[0]), requestAborted);
+        HttpContext context, SubscriptionRequest request, Func<StreamFollower, DeliveryConnection?> create, CancellationToken requestAborted) =>
+        RunAsync(context, [request], followers => create(followers[0]), requestAborted);
 
     /// <summary>Runs a connection that follows several streams.</summary>
+    /// <param name="context">The client's request.</param>
     /// <param name="requests">What the client wants.</param>
     /// <param name="create">Makes the connection; null when there is nothing to subscribe to.</param>
     /// <param name="requestAborted">Cancelled when the client leaves.</param>
     /// <returns>Why there was none; null when there was.</returns>
     public async Task<Refusal?> RunAsync(
+        HttpContext context,
         IReadOnlyList<SubscriptionRequest> requests,
         Func<StreamFollower[], DeliveryConnection?> create,
         CancellationToken requestAborted)
     {
-        if (drain.IsDraining)
+        if (admission.TryConnect(context, out var place) is { } refusal)
         {
-            return Refusal.Draining;
+            return refusal;
         }
 
-        if (!registry.TryEnter())
-        {
-            return Refusal.TooManyConnections;
-        }
-
+        using var leaving = place;
         var created = new List<StreamFollower>(requests.Count);
         try
         {
@@ -73,8 +53,6 @@ internal sealed class Subscriber(
             {
                 follower.Dispose();
             }
-
-            registry.Leave();
         }
     }
 

@@ -111,6 +111,15 @@ internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
         }
     }
 
+    /// <summary>Keeps the window's newest few events only; readers further back go to the slower tiers.</summary>
+    public void Shrink()
+    {
+        lock (_lock)
+        {
+            window.Shrink();
+        }
+    }
+
     /// <summary>Gives the window's memory back.</summary>
     public void Release()
     {

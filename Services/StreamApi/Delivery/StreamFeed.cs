@@ -82,6 +82,12 @@ internal sealed class StreamFeed : IAsyncDisposable
     /// <inheritdoc cref="FeedState.Deletions"/>
     public int Deletions => _state.Deletions;
 
+    /// <inheritdoc cref="FeedState.WindowFirst"/>
+    public EncodedEvent? WindowFirst => _state.WindowFirst;
+
+    /// <inheritdoc cref="FeedState.Shrink"/>
+    public void Shrink() => _state.Shrink();
+
     /// <summary>Begins to follow the stream.</summary>
     public void Start() => Request(Work.Subscribe | Work.LearnTail);
 

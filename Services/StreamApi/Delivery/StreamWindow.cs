@@ -79,6 +79,20 @@ internal sealed class StreamWindow(int maxEvents, long maxBytes, WindowBudget bu
         Last = next.Position;
     }
 
+    /// <summary>Keeps the newest few events only.</summary>
+    public void Shrink()
+    {
+        while (Count > MinEvents)
+        {
+            DropOldest();
+        }
+
+        if (_ring.Length > MinEvents)
+        {
+            Resize(MinEvents);
+        }
+    }
+
     /// <summary>Lets readers from the very start in, when it is known that the stream has nothing before the oldest event here.</summary>
     public void ClaimStart()
     {
@@ -149,9 +163,11 @@ internal sealed class StreamWindow(int maxEvents, long maxBytes, WindowBudget bu
         Before = oldest.Position;
     }
 
-    private void Grow()
+    private void Grow() => Resize(Math.Min(_ring.Length * 2, Math.Max(maxEvents, MinEvents)));
+
+    private void Resize(int length)
     {
-        var ring = new EncodedEvent?[Math.Min(_ring.Length * 2, Math.Max(maxEvents, MinEvents))];
+        var ring = new EncodedEvent?[length];
         for (var index = 0; index < Count; index++)
         {
             ring[index] = At(index);

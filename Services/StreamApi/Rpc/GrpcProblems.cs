@@ -1,5 +1,6 @@
 using System.Globalization;
 using AspireStreaming.ServiceDefaults.Auth;
+using AspireStreaming.StreamApi.Connections;
 using Grpc.Core;
 
 namespace AspireStreaming.StreamApi.Rpc;
@@ -27,9 +28,9 @@ internal static class GrpcProblems
         return new RpcException(new Status(StatusCode.PermissionDenied, refusal.Detail), new Metadata { { TypeKey, refusal.Type } });
     }
 
-    /// <summary>A limit of this replica is reached.</summary>
-    public static RpcException Exhausted(string slug, string detail, int retryAfterSeconds) =>
-        Later(StatusCode.ResourceExhausted, slug, detail, retryAfterSeconds);
+    /// <summary>The client may not connect now.</summary>
+    public static RpcException Refused(Refusal refusal) => Later(
+        refusal == Refusal.Draining ? StatusCode.Unavailable : StatusCode.ResourceExhausted, refusal.Slug, refusal.Detail, refusal.RetryAfterSeconds);
 
     /// <summary>It cannot be done now.</summary>
     public static RpcException Unavailable(string slug, string detail, int retryAfterSeconds) =>

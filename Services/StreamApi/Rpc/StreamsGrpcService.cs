@@ -12,7 +12,12 @@ namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>The gRPC form of the Stream API.</summary>
 internal sealed class StreamsGrpcService(
-    Subscriber subscriber, SubscriptionServices services, PageReader pages, SessionRunner sessions, SessionServices sessionServices) : Streams.StreamsBase
+    Subscriber subscriber,
+    Admission admission,
+    SubscriptionServices services,
+    PageReader pages,
+    SessionRunner sessions,
+    SessionServices sessionServices) : Streams.StreamsBase
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
@@ -26,7 +31,7 @@ internal sealed class StreamsGrpcService(
 
         // The head at once: a stream may be silent for long, and the client wants to know that it is being served.
         Task? head = null;
-        var refusal = await subscriber.RunAsync(subscription, Create, context.CancellationToken);
+        var refusal = await subscriber.RunAsync(http, subscription, Create, context.CancellationToken);
         if (head is not null)
         {
             await head.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -44,7 +49,7 @@ internal sealed class StreamsGrpcService(
     public override async Task Session(
         IAsyncStreamReader<ClientMessage> requestStream, IServerStreamWriter<ServerMessage> responseStream, ServerCallContext context)
     {
-        var refusal = await sessions.RunAsync(async () =>
+        var refusal = await sessions.RunAsync(context.GetHttpContext(), async () =>
         {
             // The head at once, as above.
             await context.WriteResponseHeadersAsync([]);
@@ -57,6 +62,13 @@ internal sealed class StreamsGrpcService(
     {
         var page = Read(request);
         Authorize(context.GetHttpContext(), page.Stream);
+        Admission.Place? place = null;
+        if (page.Wait > TimeSpan.Zero)
+        {
+            ThrowIfRefused(admission.TryWait(context.GetHttpContext(), out place));
+        }
+
+        using var leaving = place;
         try
         {
             var read = await pages.ReadAsync(page, context.CancellationToken);
@@ -98,16 +110,9 @@ internal sealed class StreamsGrpcService(
 
     private static void ThrowIfRefused(Refusal? refusal)
     {
-        switch (refusal)
+        if (refusal is not null)
         {
-            case Refusal.Draining:
-                throw GrpcProblems.Unavailable("draining", "This replica is about to stop.", 1);
-            case Refusal.TooManyConnections:
-                throw GrpcProblems.Exhausted("too-many-connections", "All connections that this replica may have are open.", 5);
-            case Refusal.TooManyStreams:
-                throw GrpcProblems.Exhausted("too-many-streams", "This replica follows as many streams as it may.", 5);
-            default:
-                return;
+            throw GrpcProblems.Refused(refusal);
         }
     }
 

@@ -1,37 +1,26 @@
-using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.StreamApi.Sessions;
 
 /// <summary>Finds sessions a place, runs them and cleans up.</summary>
-internal sealed class SessionRunner(ConnectionRegistry registry, DrainState drain, ILogger<SessionRunner> logger)
+internal sealed class SessionRunner(Admission admission, ConnectionRegistry registry, ILogger<SessionRunner> logger)
 {
     /// <summary>Runs a session.</summary>
+    /// <param name="context">The client's request.</param>
     /// <param name="open">Makes it, once it has a place.</param>
     /// <returns>Why there was none; null when there was.</returns>
-    public async Task<Refusal?> RunAsync(Func<Task<Session>> open)
+    public async Task<Refusal?> RunAsync(HttpContext context, Func<Task<Session>> open)
     {
-        if (drain.IsDraining)
+        if (admission.TryConnect(context, out var place) is { } refusal)
         {
-            return Refusal.Draining;
+            return refusal;
         }
 
-        if (!registry.TryEnter())
-        {
-            return Refusal.TooManyConnections;
-        }
-
-        try
-        {
-            await using var session = await open();
-            await RunAsync(session);
-            return null;
-        }
-        finally
-        {
-            registry.Leave();
-        }
+        using var leaving = place;
+        await using var session = await open();
+        await RunAsync(session);
+        return null;
     }
 
     private async Task RunAsync(Session session)

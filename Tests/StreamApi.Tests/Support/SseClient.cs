@@ -54,7 +54,11 @@ internal sealed class SseClient : IAsyncDisposable
     /// <summary>Everything received of the body.</summary>
     public StringBuilder Received { get; } = new();
 
-    public static async Task<SseClient> OpenAsync(Uri server, string pathAndQuery, string? lastEventId = null, int receiveBuffer = 0)
+    /// <summary>The client's end of the connection.</summary>
+    public Socket Socket => _tcp.Client;
+
+    public static async Task<SseClient> OpenAsync(
+        Uri server, string pathAndQuery, string? lastEventId = null, int receiveBuffer = 0, string? forwardedFor = null)
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var tcp = new TcpClient();
@@ -66,7 +70,8 @@ internal sealed class SseClient : IAsyncDisposable
         await tcp.ConnectAsync(server.Host, server.Port, cancellationToken);
         tcp.NoDelay = true;
         var request = $"GET {pathAndQuery} HTTP/1.1\r\nHost: {server.Authority}\r\nAccept: text/event-stream\r\n"
-            + (lastEventId is null ? "" : $"Last-Event-ID: {lastEventId}\r\n") + "\r\n";
+            + (lastEventId is null ? "" : $"Last-Event-ID: {lastEventId}\r\n")
+            + (forwardedFor is null ? "" : $"X-Forwarded-For: {forwardedFor}\r\n") + "\r\n";
         await tcp.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request), cancellationToken);
         var client = new SseClient(tcp);
         await client.ReadHeadAsync(cancellationToken).WaitAsync(Patience, TimeProvider.System, cancellationToken);

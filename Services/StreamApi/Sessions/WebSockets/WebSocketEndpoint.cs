@@ -1,4 +1,3 @@
-using AspireStreaming.StreamApi.Connections;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
@@ -8,7 +7,6 @@ namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 internal static class WebSocketEndpoint
 {
     private const string Path = "/ws";
-    private const int RetryAfterSeconds = 5;
 
     /// <summary>Lets <c>/ws</c> become WebSockets; before the endpoints.</summary>
     public static void UseSessionSockets(this WebApplication app)
@@ -31,7 +29,7 @@ internal static class WebSocketEndpoint
     /// <summary>Maps <c>GET /ws</c>.</summary>
     public static void MapSessionSockets(this IEndpointRouteBuilder endpoints) => endpoints.MapGet(Path, ServeAsync);
 
-    private static async Task<IResult> ServeAsync(HttpContext context, SessionRunner runner, SessionServices services, ConnectionRegistry registry)
+    private static async Task<IResult> ServeAsync(HttpContext context, SessionRunner runner, SessionServices services)
     {
         if (!context.WebSockets.IsWebSocketRequest || context.Features.Get<IHttpUpgradeFeature>() is not UpgradeFeature upgrade)
         {
@@ -39,17 +37,11 @@ internal static class WebSocketEndpoint
             return Problems.UpgradeRequired();
         }
 
-        var refusal = await runner.RunAsync(async () =>
+        var refusal = await runner.RunAsync(context, async () =>
         {
             var socket = await context.WebSockets.AcceptWebSocketAsync();
             return new WebSocketSession(context, socket, upgrade.Stream!, services);
         });
-        return refusal switch
-        {
-            Refusal.Draining => Problems.Unavailable(context, "draining", "This replica is about to stop.", 1),
-            Refusal.TooManyConnections => Problems.Unavailable(
-                context, "too-many-connections", $"{registry.Max} connections are open.", RetryAfterSeconds),
-            _ => TypedResults.Empty,
-        };
+        return refusal is null ? TypedResults.Empty : Problems.Refused(context, refusal);
     }
 }
