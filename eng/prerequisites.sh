@@ -76,6 +76,8 @@ want_test_tools() {
     || install_package "Node.js, for the interop tests" npm nodejs node || say "  (interop tests will be skipped)"
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
     || install_package "Chromium, for the browser tests" chromium chromium chromium || say "  (browser tests will be skipped)"
+  command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] \
+    || install_package "nginx, for the proxy tests" nginx-light nginx nginx || say "  (proxy tests will be skipped)"
 }
 
 # Whether a container engine answers; a client alone does not count.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using AspireStreaming.Browser.Tests.Support;
 using AspireStreaming.SystemSupport.Publishing;
 using AspireStreaming.TestSupport.Histories;
 using Microsoft.Playwright;
@@ -9,36 +10,19 @@ namespace AspireStreaming.AppHost.Tests;
 [Collection(SystemCollection.Name)]
 public sealed class PageTests(SystemFixture system) : IAsyncLifetime
 {
-    private static readonly string[] Browsers = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-
     private readonly string _stream = $"page-{Guid.NewGuid():N}";
     private readonly History _history = new();
-    private IPlaywright? _playwright;
-    private IBrowser? _browser;
+    private Chromium? _chromium;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        var executable = Browsers.FirstOrDefault(File.Exists);
-        Assert.SkipWhen(executable is null, "no Chromium is installed");
-        _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
-        {
-            ExecutablePath = executable,
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-        });
+        Assert.SkipWhen(Chromium.UnavailableReason is not null, Chromium.UnavailableReason ?? "");
+        _chromium = await Chromium.StartAsync();
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (_browser is not null)
-        {
-            await _browser.DisposeAsync();
-        }
-
-        _playwright?.Dispose();
-    }
+    public ValueTask DisposeAsync() => _chromium?.DisposeAsync() ?? default;
 
     [Fact]
     public async Task Page_shows_events_as_they_come_and_publishes_a_test_event()
@@ -67,7 +51,7 @@ public sealed class PageTests(SystemFixture system) : IAsyncLifetime
     {
         await using var publisher = new HttpPublisher(system.Client("publisher-api"), "page", _history, [_stream]);
         await publisher.PublishAsync(_stream, 1, Cancelled);
-        var page = await _browser!.NewPageAsync();
+        var page = await _chromium!.Browser.NewPageAsync();
         await page.GotoAsync(system.App.GetEndpoint("stream-api", "http").ToString());
 
         var link = page.GetByTestId("stream-list").GetByTestId("stream-link").Filter(new() { HasText = _stream });
@@ -95,7 +79,7 @@ public sealed class PageTests(SystemFixture system) : IAsyncLifetime
 
     private async Task<IPage> OpenAsync()
     {
-        var page = await _browser!.NewPageAsync();
+        var page = await _chromium!.Browser.NewPageAsync();
         await page.GotoAsync(string.Create(CultureInfo.InvariantCulture, $"{system.App.GetEndpoint("stream-api", "http")}#/streams/{_stream}"));
         return page;
     }

@@ -1,11 +1,11 @@
 import { elements, member, pretty } from './json-text.js';
 import { toneOf } from './stream-list.js';
+import { subscribe } from './aspirestreaming.js';
 
 const maxRows = 500;
 const firstPage = 100;
 const maxTypes = 200;
 const unknownState = 'not there yet';
-const controls = ['stream.caught-up', 'stream.gap', 'stream.dropped', 'stream.epoch', 'stream.drain', 'stream.end'];
 const timeFormat = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hour12: false,
 });
@@ -25,8 +25,7 @@ export class StreamView {
   #held = document.getElementById('held');
   #older = document.getElementById('older');
   #stream = null;
-  #source = null;
-  #retry = 0;
+  #subscription = null;
   #last = '0-0';
   #oldest = null;
   #count = 0;
@@ -42,8 +41,6 @@ export class StreamView {
     document.getElementById('copy').addEventListener('click', () => this.#copy());
     this.#filter.addEventListener('input', () => this.#applyFilter());
     this.#older.addEventListener('click', () => this.#loadOlder());
-    addEventListener('pagehide', () => this.#source?.close());
-    addEventListener('pageshow', event => event.persisted && this.#stream !== null && this.#connect());
     setInterval(() => this.#showRate(), 500);
   }
 
@@ -52,8 +49,8 @@ export class StreamView {
       return;
     }
 
-    this.#source?.close();
-    clearTimeout(this.#retry);
+    this.#subscription?.close();
+    this.#subscription = null;
     this.#stream = stream;
     this.#last = '0-0';
     this.#oldest = null;
@@ -140,44 +137,35 @@ export class StreamView {
   }
 
   #connect() {
-    this.#source?.close();
-    const after = this.#last === '0-0' ? '' : `&lastEventId=${this.#last}`;
-    const source = new EventSource(`streams/${encodeURIComponent(this.#stream)}/events?named=false${after}`);
-    this.#source = source;
-    source.addEventListener('open', () => this.#showState('catching up', 'warn'));
-    source.addEventListener('message', message => this.#add(message.data, true));
-    for (const name of controls) {
-      source.addEventListener(name, message => this.#control(name, JSON.parse(message.data)));
-    }
-
-    source.addEventListener('error', () => {
-      if (source !== this.#source) {
-        return;
-      }
-
-      if (source.readyState === EventSource.CLOSED) {
-        // Not an event stream: ended (204), or refused. The list knows which.
-        this.#afterClose();
-      } else {
-        this.#showState('reconnecting', 'bad');
-      }
+    this.#subscription = subscribe({
+      streams: [`${this.#stream}@${this.#last}`],
+      onEvent: (_, text) => this.#add(text, true),
+      onControl: (name, data) => this.#control(name, data),
+      onState: (state, error) => this.#showConnection(state, error),
     });
   }
 
-  async #afterClose() {
-    const stream = this.#stream;
-    const ended = await this.#showStreamState();
-    if (stream !== this.#stream) {
-      return;
+  #showConnection(state, error) {
+    switch (state) {
+      case 'live':
+        this.#showState('live', 'good');
+        return;
+      case 'connecting':
+        this.#showState('catching up', 'warn');
+        return;
+      case 'reconnecting':
+        this.#showState('reconnecting', 'bad');
+        return;
+      case 'ended':
+        this.#showState('ended', '');
+        this.#showStreamState();
+        return;
+      case 'failed':
+        this.#showState(error.message, 'bad');
+        return;
+      default:
+        return;
     }
-
-    if (ended) {
-      this.#showState('ended', '');
-      return;
-    }
-
-    this.#showState('reconnecting', 'bad');
-    this.#retry = setTimeout(() => this.#connect(), 2000 + (Math.random() * 2000));
   }
 
   async #showStreamState() {
@@ -198,30 +186,15 @@ export class StreamView {
       this.#streamState.textContent = state;
       this.#streamState.dataset.tone = toneOf(state);
     }
-
-    return state !== '' && state !== 'running' && state !== unknownState;
   }
 
   #control(name, data) {
-    switch (name) {
-      case 'stream.caught-up':
-        this.#last = data.position;
-        this.#showPosition();
-        this.#showState('live', 'good');
-        return;
-      case 'stream.end':
-        this.#source.close();
-        this.#showState('ended', '');
-        this.#showStreamState();
-        break;
-      case 'stream.drain':
-        this.#showState('reconnecting', 'warn');
-        break;
-      default:
-        break;
+    if (name === 'stream.caught-up') {
+      this.#last = data.position;
+      this.#showPosition();
+    } else {
+      this.#push({ control: name, data });
     }
-
-    this.#push({ control: name, data });
   }
 
   #add(text, isLive) {
