@@ -29,6 +29,7 @@ public static class StreamApiApp
         app.UseTrustedProxies();
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
+        app.UseCors();
         app.UseStreamAccess();
         app.UseSessionSockets();
         app.UsePage();

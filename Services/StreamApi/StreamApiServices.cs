@@ -1,9 +1,11 @@
 using AspireStreaming.Archive;
 using AspireStreaming.ServiceDefaults.Health;
+using AspireStreaming.StreamApi.Compression;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Fleet;
 using AspireStreaming.StreamApi.Listing;
+using AspireStreaming.StreamApi.Page;
 using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.StreamApi.Sse;
@@ -34,6 +36,10 @@ internal static class StreamApiServices
             .Bind(builder.Configuration.GetSection(AdmissionOptions.SectionName))
             .ValidateDataAnnotations();
         builder.Services.AddSingleton<IValidateOptions<AdmissionOptions>, AdmissionOptionsValidator>();
+        builder.AddCrossOrigin();
+        builder.Services.AddOptionsWithValidateOnStart<CompressionOptions>()
+            .Bind(builder.Configuration.GetSection(CompressionOptions.SectionName))
+            .ValidateDataAnnotations();
         builder.Services.AddHotLog(builder.Configuration);
         if (builder.Configuration.GetConnectionString(ResourceNames.ArchiveDatabase) is { Length: > 0 })
         {
@@ -62,6 +68,7 @@ internal static class StreamApiServices
         builder.Services.AddHostedService(services => services.GetRequiredService<MemoryGuard>());
         builder.Services.AddSingleton<Subscriber>();
         builder.Services.AddSingleton<SubscriptionServices>();
+        builder.Services.AddSingleton<ResponseCompressor>();
         builder.Services.AddSingleton<SseEndpoint>();
         builder.AddSessions();
         builder.Services.AddGrpc();

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using AspireStreaming.StreamApi.Compression;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
 
@@ -19,7 +20,13 @@ internal sealed record EventPage(
     {
         httpContext.Response.ContentType = "application/json";
         httpContext.Response.Headers.CacheControl = "no-store";
-        Write(httpContext.Response.BodyWriter);
+        var compressor = httpContext.RequestServices.GetRequiredService<ResponseCompressor>();
+        using (var compressed = compressor.TryStartPage(httpContext, Events.Sum(item => (long)item.Json.Length)))
+        {
+            Write(httpContext.Response.BodyWriter);
+            compressed?.Finish();
+        }
+
         await httpContext.Response.BodyWriter.FlushAsync(httpContext.RequestAborted);
     }
 

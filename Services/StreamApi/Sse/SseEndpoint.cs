@@ -1,9 +1,10 @@
+using AspireStreaming.StreamApi.Compression;
 using AspireStreaming.StreamApi.Connections;
 
 namespace AspireStreaming.StreamApi.Sse;
 
 /// <summary>Opens SSE connections.</summary>
-internal sealed class SseEndpoint(Subscriber subscriber, SubscriptionServices services)
+internal sealed class SseEndpoint(Subscriber subscriber, SubscriptionServices services, ResponseCompressor compressor)
 {
     /// <summary>Serves a client of one stream; returns when the connection is over.</summary>
     public Task<IResult> ServeAsync(HttpContext context, SseRequest request) =>
@@ -17,7 +18,18 @@ internal sealed class SseEndpoint(Subscriber subscriber, SubscriptionServices se
         HttpContext context, IReadOnlyList<SubscriptionRequest> requests, Func<StreamFollower[], DeliveryConnection> create)
     {
         var ended = false;
-        var refusal = await subscriber.RunAsync(context, requests, Create, context.RequestAborted);
+        CompressedBody? compressed = null;
+        Refusal? refusal;
+        try
+        {
+            refusal = await subscriber.RunAsync(context, requests, Create, context.RequestAborted);
+            compressed?.Finish();
+        }
+        finally
+        {
+            compressed?.Dispose();
+        }
+
         return refusal is not null ? Problems.Refused(context, refusal)
             : ended ? TypedResults.NoContent()
             : TypedResults.Empty;
@@ -32,6 +44,7 @@ internal sealed class SseEndpoint(Subscriber subscriber, SubscriptionServices se
             }
 
             SseResponse.Prepare(context);
+            compressed = compressor.TryStartLive(context);
             return create(followers);
         }
     }

@@ -11,6 +11,8 @@ public sealed class WebPageTests(SharedHost shared)
     [InlineData("/", "text/html")]
     [InlineData("/app.js", "text/javascript")]
     [InlineData("/stream-view.js", "text/javascript")]
+    [InlineData("/aspirestreaming.js", "text/javascript")]
+    [InlineData("/aspirestreaming/feed.js", "text/javascript")]
     [InlineData("/style.css", "text/css")]
     [InlineData("/icon.svg", "image/svg+xml")]
     public async Task Page_its_files_are_served_with_a_strict_policy_and_validated_copies(string path, string type)
@@ -42,6 +44,27 @@ public sealed class WebPageTests(SharedHost shared)
 
         Assert.Equal("http://localhost:5101", standard.GetProperty("publisherUrl").GetString());
         Assert.Equal("http://publisher.example:8080", injected.GetProperty("publisherUrl").GetString());
+    }
+
+    [Theory]
+    [InlineData("/aspirestreaming.js")]
+    [InlineData("/streams/cors/events")]
+    public async Task Origins_that_are_listed_may_read_and_others_may_not(string path)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        await using var host = await StreamApiHost.StartAsync("127.0.0.1:1", "--Cors:Origins:0=https://app.example");
+
+        Assert.Equal("https://app.example", await AskAsync("https://app.example"));
+        Assert.Null(await AskAsync("https://other.example"));
+
+        async Task<string?> AskAsync(string origin)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Options, path);
+            request.Headers.Add("Origin", origin);
+            request.Headers.Add("Access-Control-Request-Method", "GET");
+            using var response = await host.Client.SendAsync(request, cancellationToken);
+            return response.Headers.TryGetValues("Access-Control-Allow-Origin", out var values) ? values.Single() : null;
+        }
     }
 
     [Fact]
