@@ -83,7 +83,7 @@ internal sealed class CompressedBody : PipeWriter, IHttpResponseBodyFeature, IDi
     /// <summary>Writes what ends the compressed answer; it is sent when the response ends.</summary>
     public void Finish()
     {
-        if (!_finished)
+        if (!_finished && !_context.RequestAborted.IsCancellationRequested)
         {
             _finished = true;
             Encode();
