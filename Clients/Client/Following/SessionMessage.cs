@@ -8,6 +8,8 @@ namespace AspireStreaming.Client.Following;
 /// <param name="Status">The error's status.</param>
 /// <param name="Title">The error in short.</param>
 /// <param name="Detail">The error in long.</param>
+/// <param name="Problem">The error's stable identifier.</param>
+/// <param name="RetryAfter">When to try again, in seconds; 0 = not said.</param>
 internal readonly record struct SessionMessage(
     SessionMessageKind Kind,
     ReadOnlyMemory<byte> Body = default,
@@ -15,4 +17,6 @@ internal readonly record struct SessionMessage(
     StreamPosition? Position = null,
     int Status = 0,
     string? Title = null,
-    string? Detail = null);
+    string? Detail = null,
+    string? Problem = null,
+    int RetryAfter = 0);

@@ -98,9 +98,14 @@ internal static class SessionMessages
             {
                 result = With(result, name, reader.GetString()!);
             }
-            else if (name == "status" && reader.TokenType == JsonTokenType.Number)
+            else if (reader.TokenType == JsonTokenType.Number && reader.TryGetInt32(out var number))
             {
-                result = result with { Status = reader.GetInt32() };
+                result = name switch
+                {
+                    "status" => result with { Status = number },
+                    "retryAfter" => result with { RetryAfter = number },
+                    _ => result,
+                };
             }
             else
             {
@@ -118,6 +123,7 @@ internal static class SessionMessages
         "position" => message with { Position = StreamPosition.TryParse(value, out var position) ? position : null },
         "title" => message with { Title = value },
         "detail" => message with { Detail = value },
+        "problem" => message with { Problem = value },
         _ => message,
     };
 

@@ -21,6 +21,7 @@ internal sealed class WebSocketConnection(ClientWebSocket socket, FollowRequest 
     private readonly bool _acknowledges = request.Options.Window != 0;
     private readonly int _ackEvery = request.Options.Window is { } window ? Math.Clamp(window / 2, 1, AcknowledgeAfter) : AcknowledgeAfter;
     private readonly WebSocketMessageReader _reader = new(socket, SseReader.DefaultMaxFrameBytes);
+    private string? _current;
     private string? _unacknowledged;
     private int _unacknowledgedCount;
     private CursorMoved? _start;
@@ -61,9 +62,15 @@ internal sealed class WebSocketConnection(ClientWebSocket socket, FollowRequest 
             return start;
         }
 
-        if (_unacknowledgedCount >= _ackEvery)
+        if (_current is not null)
         {
-            await AcknowledgeAsync(cancellationToken);
+            // Whoever asks for more is done with what came before.
+            (_unacknowledged, _current) = (_current, null);
+            _unacknowledgedCount++;
+            if (_unacknowledgedCount >= _ackEvery)
+            {
+                await AcknowledgeAsync(cancellationToken);
+            }
         }
 
         while (await ReceiveAsync(cancellationToken) is { } message)
@@ -73,12 +80,7 @@ internal sealed class WebSocketConnection(ClientWebSocket socket, FollowRequest 
                 case SessionMessageKind.Event:
                     var received = StreamEvent.Read(message.Body.ToArray(), request.Stream);
                     ResumeToken = received.ResumeToken;
-                    if (_acknowledges)
-                    {
-                        _unacknowledged = ResumeToken;
-                        _unacknowledgedCount++;
-                    }
-
+                    _current = _acknowledges ? ResumeToken : null;
                     return received;
 
                 case SessionMessageKind.Control:
@@ -102,9 +104,15 @@ internal sealed class WebSocketConnection(ClientWebSocket socket, FollowRequest 
             using var limit = new CancellationTokenSource(CloseTimeout, time);
             try
             {
+                if (_unacknowledgedCount > 0)
+                {
+                    await AcknowledgeAsync(limit.Token);
+                }
+
                 await socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, limit.Token);
             }
-            catch (Exception exception) when (exception is WebSocketException or IOException or OperationCanceledException or InvalidOperationException)
+            catch (Exception exception) when (exception is WebSocketException or IOException or OperationCanceledException
+                or InvalidOperationException or TimeoutException)
             {
                 // The connection ends in any case.
             }
@@ -117,8 +125,9 @@ internal sealed class WebSocketConnection(ClientWebSocket socket, FollowRequest 
     {
         if (message.Kind == SessionMessageKind.Error)
         {
-            var problem = new ApiProblem(null, message.Title, message.Detail, null);
-            throw new ApiException((HttpStatusCode)message.Status, problem, null, $"session: {message.Status} {problem}");
+            var problem = new ApiProblem(message.Problem, message.Title, message.Detail, null);
+            TimeSpan? retryAfter = message.RetryAfter > 0 ? TimeSpan.FromSeconds(message.RetryAfter) : null;
+            throw new ApiException((HttpStatusCode)message.Status, problem, retryAfter, $"session: {message.Status} {problem}");
         }
     }
 

@@ -12,6 +12,7 @@ public sealed class RegistrationTests(Servers servers)
     [Theory]
     [InlineData(StreamTransport.ServerSentEvents)]
     [InlineData(StreamTransport.Grpc)]
+    [InlineData(StreamTransport.WebSocket)]
     public async Task AddAspireStreamingClient_with_service_defaults_finds_the_services_by_their_names(StreamTransport transport)
     {
         var builder = WebApplication.CreateBuilder(

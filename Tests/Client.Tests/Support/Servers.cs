@@ -1,4 +1,7 @@
+using AspireStreaming.Archive;
 using AspireStreaming.TestSupport;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
 
 [assembly: AssemblyFixture(typeof(AspireStreaming.Client.Tests.Support.Servers))]
 
@@ -12,7 +15,7 @@ public sealed class Servers : IAsyncLifetime
 
     public string Redis => _redis.ConnectionString;
 
-    /// <summary>An archive without a schema, which reads as an empty one.</summary>
+    /// <summary>An archive that nothing is archived in.</summary>
     public string Archive => _postgres.ConnectionString;
 
     internal ServiceHost Publisher { get; private set; } = null!;
@@ -27,6 +30,11 @@ public sealed class Servers : IAsyncLifetime
         var postgres = PostgresProcess.StartAsync(fsync: false);
         _redis = await redis;
         _postgres = await postgres;
+        await using (var archive = NpgsqlDataSource.Create(Archive))
+        {
+            await new ArchiveSchema(archive, NullLogger<ArchiveSchema>.Instance).MigrateAsync(CancellationToken.None);
+        }
+
         Publisher = await ServiceHost.StartPublisherAsync(Redis, Archive);
         StreamApi = await ServiceHost.StartStreamApiAsync(Redis, Archive);
     }
