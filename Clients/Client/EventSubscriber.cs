@@ -220,10 +220,17 @@ public sealed class EventSubscriber : IDisposable
             else if (item is StreamNotice { IsLoss: true } loss and not DroppedNotice)
             {
                 // Whoever chose to skip events when it is slow knows that it may; this it could not know.
-                throw new EventsMissingException(loss, loss is GapNotice gap ? gap.Gap.To : null);
+                throw new EventsMissingException(loss, Behind(loss));
             }
         }
     }
+
+    private static StreamPosition? Behind(StreamNotice loss) => loss switch
+    {
+        GapNotice gap => gap.Gap.To,
+        EpochNotice { Current: { } first } => first with { Sequence = first.Sequence - 1 },
+        _ => null,
+    };
 
     private Retry CreateRetry() => new(_options.RetryFor, _time, (fault, delay) => _options.ReportRetry(_logger, fault, delay));
 }

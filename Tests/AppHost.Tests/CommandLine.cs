@@ -25,6 +25,7 @@ internal static class CommandLine
 
         start.Environment["ASPIRESTREAM_PUBLISHER"] = system.App.GetEndpoint("publisher-api", "http").ToString();
         start.Environment["ASPIRESTREAM_URL"] = system.App.GetEndpoint("stream-api", "http").ToString();
+        start.Environment["ASPIRESTREAM_GRPC_URL"] = system.App.GetEndpoint("stream-api", "grpc").ToString();
         using var process = Process.Start(start)!;
         try
         {

@@ -1,3 +1,4 @@
+using AspireStreaming.Client;
 using AspireStreaming.SystemSupport;
 using AspireStreaming.SystemSupport.Publishing;
 using AspireStreaming.SystemSupport.Subscribing;
@@ -15,13 +16,22 @@ public sealed class DeliveryTests : IAsyncLifetime
     private readonly History _history = new();
     private readonly SystemFixture _system;
     private readonly HttpPublisher _publisher;
+    private readonly ClientPublisher _clientPublisher;
     private readonly SseSubscriber _subscriber;
+    private readonly List<LoadSubscriber> _clients = [];
 
     public DeliveryTests(SystemFixture system)
     {
         _system = system;
         _publisher = new HttpPublisher(system.Client("publisher-api"), "http", _history, [_stream]);
+        _clientPublisher = new ClientPublisher(system.Client("publisher-api"), "client", _history, [_stream]);
         _subscriber = new SseSubscriber(system.Client("stream-api"), _history.Follow("sse", _stream), _history);
+        foreach (var transport in Enum.GetValues<StreamTransport>())
+        {
+            var options = new StreamingClientOptions { StreamApiGrpcUrl = system.App.GetEndpoint("stream-api", "grpc") };
+            var client = new EventSubscriber(system.Client("stream-api"), options);
+            _clients.Add(new ClientSubscriber(client, transport, _history.Follow($"client {transport}", _stream), _history));
+        }
     }
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -30,13 +40,23 @@ public sealed class DeliveryTests : IAsyncLifetime
     {
         await _publisher.PublishAsync(_stream, 10, Cancelled);
         _subscriber.Start();
+        foreach (var client in _clients)
+        {
+            client.Start();
+        }
+
         await SeenAsync(10);
     }
 
     public async ValueTask DisposeAsync()
     {
         await _publisher.DisposeAsync();
+        await _clientPublisher.DisposeAsync();
         await _subscriber.DisposeAsync();
+        foreach (var client in _clients)
+        {
+            await client.DisposeAsync();
+        }
     }
 
     [Fact]
@@ -45,16 +65,18 @@ public sealed class DeliveryTests : IAsyncLifetime
         for (var batch = 0; batch < 20; batch++)
         {
             await _publisher.PublishAsync(_stream, 25, Cancelled);
+            await _clientPublisher.PublishAsync(_stream, 25, Cancelled);
         }
 
         await AssertCompleteAsync();
-        Assert.Equal(510, _subscriber.Track.Count);
+        Assert.Equal(1010, _subscriber.Track.Count);
     }
 
     [Fact]
     public async Task Killed_stream_apis_lose_nothing_for_subscribers_that_resume()
     {
         _publisher.Start();
+        _clientPublisher.Start();
         await SeenAsync(50);
         var killed = await _system.System.ProcessesAsync("stream-api", Cancelled);
         foreach (var process in killed.Values)
@@ -71,6 +93,7 @@ public sealed class DeliveryTests : IAsyncLifetime
         await Eventually.TrueAsync(() => _subscriber.Connections > before, SystemFixture.Patience, "the subscriber to connect again", Cancelled);
         await SeenAsync(_history.AcknowledgedCount + 50);
         await _publisher.StopAsync(SystemFixture.Patience);
+        await _clientPublisher.StopAsync(SystemFixture.Patience);
 
         await AssertCompleteAsync();
         await _system.HealthyAsync(Cancelled);
@@ -80,11 +103,13 @@ public sealed class DeliveryTests : IAsyncLifetime
     public async Task Restarted_redis_loses_nothing_that_was_acknowledged()
     {
         _publisher.Start();
+        _clientPublisher.Start();
         await SeenAsync(50);
         await _system.System.CommandAsync("redis", KnownResourceCommands.RestartCommand, Cancelled);
         await _system.HealthyAsync(Cancelled);
         await SeenAsync(_history.AcknowledgedCount + 50);
         await _publisher.StopAsync(SystemFixture.Patience);
+        await _clientPublisher.StopAsync(SystemFixture.Patience);
 
         await AssertCompleteAsync();
     }

@@ -49,7 +49,20 @@ public sealed class RecordingsTests(SystemFixture system)
                 $"line {index + 1} arrived as {json.RootElement.GetProperty("data").GetRawText()}");
         }
 
+        foreach (var transport in (string[])["grpc", "ws"])
+        {
+            var other = await CommandLine.RunAsync(system, ["tail", stream, "--json", "--via", transport, "--count", $"{lines.Length}"], Cancelled);
+            Assert.True(other.ExitCode == 0, other.Errors);
+            Assert.Equal(delivered.Select(PositionAndData), other.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(PositionAndData));
+        }
+
         var verify = await CommandLine.RunAsync(system, ["verify", stream, "--file", file], Cancelled);
         Assert.True(verify.ExitCode == 0, verify.Output + verify.Errors);
+    }
+
+    private static (string? Position, string Data) PositionAndData(string delivered)
+    {
+        using var json = JsonDocument.Parse(delivered);
+        return (json.RootElement.GetProperty("position").GetString(), json.RootElement.GetProperty("data").GetRawText());
     }
 }

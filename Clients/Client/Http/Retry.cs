@@ -45,11 +45,14 @@ internal sealed class Retry(TimeSpan giveUpAfter, TimeProvider time, Action<Exce
         }
     }
 
-    /// <summary>The wait after the n-th failure in a row: drawn from the upper half of the doubled delay, never below the hint.</summary>
+    /// <summary>
+    /// The wait after the n-th failure in a row: drawn from the upper half of the doubled delay, never below the hint, which many get
+    /// at once and so is spread upwards.
+    /// </summary>
     public static TimeSpan Delay(int failures, TimeSpan first, TimeSpan longest, TimeSpan? hint)
     {
         var full = first * Math.Pow(2, Math.Min(failures - 1, 16));
         var delay = (full < longest ? full : longest) * (0.5 + (Random.Shared.NextDouble() / 2));
-        return hint > delay ? hint.Value : delay;
+        return hint > delay ? hint.Value * (1 + (Random.Shared.NextDouble() / 4)) : delay;
     }
 }

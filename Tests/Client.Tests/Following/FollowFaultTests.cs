@@ -62,7 +62,8 @@ public sealed class FollowFaultTests
         using var unproven = Epoch("null");
         using var proven = Epoch("0");
 
-        await Assert.ThrowsAsync<EventsMissingException>(async () => await SubscribeAsync(unproven, new SubscribeOptions()));
+        var fault = await Assert.ThrowsAsync<EventsMissingException>(async () => await SubscribeAsync(unproven, new SubscribeOptions()));
+        Assert.Equal(new StreamPosition(6, 1), fault.ResumeAfter);
         Assert.Equal([1L, 2], await SubscribeAsync(proven, new SubscribeOptions()));
 
         static ScriptedHandler Epoch(string missed) => new(_ => ScriptedHandler.Sse(
