@@ -114,7 +114,7 @@ internal sealed class ConnectionRegistry(
             if (!connection.OnTick(now, _heartbeat, _positionInterval, _writeTimeout))
             {
                 StreamApiLog.WriteTimedOut(logger, connection.Id, _options.WriteTimeout);
-                connection.Abort();
+                Abort(connection);
             }
             else if (now >= connection.ExpiresAt)
             {
@@ -131,7 +131,19 @@ internal sealed class ConnectionRegistry(
         }
         else
         {
+            Abort(connection);
+        }
+    }
+
+    private static void Abort(LiveConnection connection)
+    {
+        try
+        {
             connection.Abort();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself after it was looked at, and took its request along.
         }
     }
 

@@ -1,9 +1,13 @@
+using Google.Protobuf;
 using Grpc.Core;
 
 namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>Writes messages to a gRPC call; they sit in one HTTP/2 flush, and the last of them says so.</summary>
-internal sealed class BatchWriter<T>(IAsyncStreamWriter<T> output)
+/// <param name="output">The call.</param>
+/// <param name="isCompressed">Whether the call is compressed: then messages that gain nothing from it are exempt.</param>
+internal sealed class BatchWriter<T>(IAsyncStreamWriter<T> output, bool isCompressed)
+    where T : IMessage
 {
     /// <summary>
     /// Writes to a call that was cancelled complete at once; a loop of them keeps its thread, and many such loops keep all threads, from
@@ -13,6 +17,8 @@ internal sealed class BatchWriter<T>(IAsyncStreamWriter<T> output)
 
     private static readonly WriteOptions Buffered = new(WriteFlags.BufferHint);
     private static readonly WriteOptions Last = new();
+    private static readonly WriteOptions SmallBuffered = new(WriteFlags.BufferHint | WriteFlags.NoCompress);
+    private static readonly WriteOptions SmallLast = new(WriteFlags.NoCompress);
 
     private int _writes;
 
@@ -23,7 +29,7 @@ internal sealed class BatchWriter<T>(IAsyncStreamWriter<T> output)
         var waited = false;
         for (var index = 0; index < messages.Count; index++)
         {
-            output.WriteOptions = index == messages.Count - 1 ? Last : Buffered;
+            output.WriteOptions = OptionsFor(messages[index], index == messages.Count - 1);
             var writing = output.WriteAsync(messages[index]);
             if (!writing.IsCompleted)
             {
@@ -41,4 +47,8 @@ internal sealed class BatchWriter<T>(IAsyncStreamWriter<T> output)
 
         return waited;
     }
+
+    private WriteOptions OptionsFor(T message, bool isLast) => isCompressed && message.CalculateSize() < ResponseCompression.MinBytes
+        ? (isLast ? SmallLast : SmallBuffered)
+        : (isLast ? Last : Buffered);
 }

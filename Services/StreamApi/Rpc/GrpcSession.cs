@@ -13,7 +13,7 @@ internal sealed class GrpcSession(
 {
     private readonly Action _abort = context.Abort;
     private readonly List<ServerMessage> _messages = [];
-    private readonly BatchWriter<ServerMessage> _writer = new(output);
+    private readonly BatchWriter<ServerMessage> _writer = new(output, ResponseCompression.IsWanted(context));
     private long _pending;
 
     protected override long Pending => _pending;

@@ -12,7 +12,7 @@ internal sealed class GrpcSubscription(
 {
     private readonly Action _abort = context.Abort;
     private readonly List<V1.Delivery> _messages = [];
-    private readonly BatchWriter<V1.Delivery> _writer = new(output);
+    private readonly BatchWriter<V1.Delivery> _writer = new(output, ResponseCompression.IsWanted(context));
     private long _pending;
 
     protected override long Pending => _pending;

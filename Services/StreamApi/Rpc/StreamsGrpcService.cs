@@ -41,7 +41,7 @@ internal sealed class StreamsGrpcService(
 
         GrpcSubscription Create(StreamFollower follower)
         {
-            head = context.WriteResponseHeadersAsync([]);
+            head = context.WriteResponseHeadersAsync(ResponseCompression.Head(http));
             return new GrpcSubscription(http, follower, services, responseStream);
         }
     }
@@ -52,8 +52,9 @@ internal sealed class StreamsGrpcService(
         var refusal = await sessions.RunAsync(context.GetHttpContext(), async () =>
         {
             // The head at once, as above.
-            await context.WriteResponseHeadersAsync([]);
-            return new GrpcSession(context.GetHttpContext(), requestStream, responseStream, sessionServices);
+            var http = context.GetHttpContext();
+            await context.WriteResponseHeadersAsync(ResponseCompression.Head(http));
+            return new GrpcSession(http, requestStream, responseStream, sessionServices);
         });
         ThrowIfRefused(refusal);
     }
@@ -86,6 +87,11 @@ internal sealed class StreamsGrpcService(
             if (read.End is { } end)
             {
                 response.End = new End { Type = end.Type, Position = end.Position.ToString() };
+            }
+
+            if (ResponseCompression.IsWanted(context.GetHttpContext()))
+            {
+                await context.WriteResponseHeadersAsync(ResponseCompression.Head(context.GetHttpContext()));
             }
 
             return response;
