@@ -6,15 +6,23 @@ using Google.Protobuf;
 
 namespace AspireStreaming.StreamApi.Rpc;
 
-/// <summary>Delivered events as gRPC messages; each is made once and shared by all subscribers.</summary>
+/// <summary>Delivered events as gRPC messages; the encoded form is made once and shared by all subscribers.</summary>
 internal static class GrpcEvents
 {
-    /// <summary>The event as an item of a subscription.</summary>
-    public static V1.Delivery ToDelivery(EncodedEvent item) =>
-        (V1.Delivery)item.GetOrAddForm(static self => new V1.Delivery { Event = Parse(self.Json.Span) });
+    /// <summary>The event as a message.</summary>
+    public static Event ToEvent(EncodedEvent item) => Parse(item.Json.Span);
 
-    /// <summary>The event.</summary>
-    public static Event ToEvent(EncodedEvent item) => ToDelivery(item).Event;
+    /// <summary>The encoded message with its length in front, as it stands in other messages.</summary>
+    public static byte[] Encode(EncodedEvent item) => (byte[])item.GetOrAddForm(static self =>
+    {
+        var message = Parse(self.Json.Span);
+        var length = message.CalculateSize();
+        var bytes = new byte[CodedOutputStream.ComputeLengthSize(length) + length];
+        using var output = new CodedOutputStream(bytes);
+        output.WriteLength(length);
+        message.WriteTo(output);
+        return bytes;
+    });
 
     private static Event Parse(ReadOnlySpan<byte> json)
     {

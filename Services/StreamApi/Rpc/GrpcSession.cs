@@ -8,15 +8,13 @@ namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>A session over gRPC. HTTP/2 flow control paces it; a client that pauses is no failure, so no write of its times out.</summary>
 internal sealed class GrpcSession(
-    HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<ServerMessage> output, SessionServices services)
+    HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<MessageFrame> output, SessionServices services)
     : Session("grpc", context, services)
 {
     private readonly Action _abort = context.Abort;
-    private readonly List<ServerMessage> _messages = [];
-    private readonly BatchWriter<ServerMessage> _writer = new(output, ResponseCompression.IsWanted(context));
-    private long _pending;
+    private readonly FrameBatch _batch = new(output, ResponseCompression.IsWanted(context));
 
-    protected override long Pending => _pending;
+    protected override long Pending => _batch.Pending;
 
     protected override bool WritesTimeOut => false;
 
@@ -30,7 +28,7 @@ internal sealed class GrpcSession(
         }
     }
 
-    protected override void WriteSubscribed(SessionSubscription subscription, StreamPosition position) => Add(
+    protected override void WriteSubscribed(SessionSubscription subscription, StreamPosition position) => _batch.Add(
         new ServerMessage
         {
             Sub = subscription.Sub,
@@ -42,44 +40,28 @@ internal sealed class GrpcSession(
             },
         });
 
-    protected override void WriteEvent(SessionSubscription subscription, EncodedEvent item)
-    {
-        _messages.Add(new ServerMessage { Sub = subscription.Sub, Event = GrpcEvents.ToEvent(item) });
-        _pending += item.Json.Length;
-    }
+    protected override void WriteEvent(SessionSubscription subscription, EncodedEvent item) =>
+        _batch.Add((byte[])(subscription.WrittenName ??= MessageFrame.SessionHead(subscription.Sub)), item);
 
     protected override void WriteControl(string? sub, ControlEvent control) =>
-        Add(new ServerMessage { Sub = sub ?? "", Control = new Control { Name = control.Name, Json = control.Json } });
+        _batch.Add(new ServerMessage { Sub = sub ?? "", Control = new Control { Name = control.Name, Json = control.Json } });
 
     protected override void WritePublished(string sub, IReadOnlyList<Sessions.PublishResult> results) =>
-        Add(new ServerMessage { Sub = sub, Published = GrpcSessionMessages.ToPublished(results) });
+        _batch.Add(new ServerMessage { Sub = sub, Published = GrpcSessionMessages.ToPublished(results) });
 
-    protected override void WriteError(string? sub, SessionFault fault, bool ended) => Add(
+    protected override void WriteError(string? sub, SessionFault fault, bool ended) => _batch.Add(
         new ServerMessage { Sub = sub ?? "", Error = GrpcSessionMessages.ToError(fault, ended) });
 
-    protected override void WritePong() => Add(new ServerMessage { Pong = new SessionPong() });
+    protected override void WritePong() => _batch.Add(new ServerMessage { Pong = new SessionPong() });
 
     protected override async ValueTask<bool> FlushPendingAsync()
     {
-        try
-        {
-            await YieldAfterAsync(await _writer.WriteAsync(_messages));
-            return true;
-        }
-        catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException or RpcException)
+        if (await _batch.FlushAsync() is not { } waited)
         {
             return false;
         }
-        finally
-        {
-            _messages.Clear();
-            _pending = 0;
-        }
-    }
 
-    private void Add(ServerMessage message)
-    {
-        _messages.Add(message);
-        _pending += message.CalculateSize();
+        await YieldAfterAsync(waited);
+        return true;
     }
 }

@@ -17,13 +17,13 @@ internal sealed class StreamsGrpcService(
     SubscriptionServices services,
     PageReader pages,
     SessionRunner sessions,
-    SessionServices sessionServices) : Streams.StreamsBase
+    SessionServices sessionServices) : StreamsService
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
     private const int MaxWaitSeconds = 60;
 
-    public override async Task Subscribe(SubscribeRequest request, IServerStreamWriter<V1.Delivery> responseStream, ServerCallContext context)
+    public override async Task Subscribe(SubscribeRequest request, IServerStreamWriter<MessageFrame> responseStream, ServerCallContext context)
     {
         var subscription = Read(request);
         var http = context.GetHttpContext();
@@ -47,7 +47,7 @@ internal sealed class StreamsGrpcService(
     }
 
     public override async Task Session(
-        IAsyncStreamReader<ClientMessage> requestStream, IServerStreamWriter<ServerMessage> responseStream, ServerCallContext context)
+        IAsyncStreamReader<ClientMessage> requestStream, IServerStreamWriter<MessageFrame> responseStream, ServerCallContext context)
     {
         var refusal = await sessions.RunAsync(context.GetHttpContext(), async () =>
         {
@@ -105,6 +105,9 @@ internal sealed class StreamsGrpcService(
             throw GrpcProblems.Unavailable("redis-unavailable", "The hot log cannot be reached.", 2);
         }
     }
+
+    public override Task<StatsResponse> Stats(StatsRequest request, ServerCallContext context) =>
+        throw new RpcException(new Status(StatusCode.Unimplemented, "Not yet."));
 
     private static void Authorize(HttpContext context, string stream)
     {
