@@ -37,6 +37,9 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     /// <summary>Bytes written.</summary>
     public long Bytes { get; protected set; }
 
+    /// <summary>Since when a write waits for the client, by the registry's clock; 0 when none does.</summary>
+    public long WritingSince => Volatile.Read(ref _writingSince);
+
     /// <summary>Wakes its loop.</summary>
     public DeliverySignal Signal { get; } = new();
 

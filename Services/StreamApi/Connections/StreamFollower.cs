@@ -80,6 +80,12 @@ internal sealed class StreamFollower : IDisposable
     /// <summary>Events skipped by its policy.</summary>
     public long Drops { get; private set; }
 
+    /// <summary>Whether its stream keeps up with the hot log, as far as is known.</summary>
+    public bool IsHealthy => _feed.IsHealthy;
+
+    /// <summary>How often a read of its stream had to be tried again.</summary>
+    public long Retries => _feed.Retries;
+
     /// <summary>Since when the cursor is beyond what the client knows, by the registry's clock; 0 when it is not.</summary>
     public long PositionOwedSince => Volatile.Read(ref _positionOwedSince);
 

@@ -73,6 +73,9 @@ internal sealed class StreamFeed : IAsyncDisposable
     /// <summary>Whether it keeps up with the hot log, as far as it knows.</summary>
     public bool IsHealthy => IsReady && !Volatile.Read(ref _failing);
 
+    /// <summary>How often something had to be tried again because a store did not answer.</summary>
+    public long Retries => Interlocked.Read(ref _retries) + _reads.Retries;
+
     /// <summary>Number of readers.</summary>
     public int Readers => _readers.Count;
 
@@ -159,7 +162,7 @@ internal sealed class StreamFeed : IAsyncDisposable
             bytes,
             _services.Options.WindowEvents,
             early,
-            Interlocked.Read(ref _retries) + _reads.Retries,
+            Retries,
             lastActivity,
             Math.Max(0, (now - (lastActivity ?? _since)).TotalSeconds),
             (now - _since).TotalSeconds,

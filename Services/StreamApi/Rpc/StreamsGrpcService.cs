@@ -1,7 +1,9 @@
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
+using AspireStreaming.StreamApi.Fleet;
 using AspireStreaming.StreamApi.Pages;
 using AspireStreaming.StreamApi.Sessions;
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.V1;
@@ -17,7 +19,8 @@ internal sealed class StreamsGrpcService(
     SubscriptionServices services,
     PageReader pages,
     SessionRunner sessions,
-    SessionServices sessionServices) : StreamsService
+    SessionServices sessionServices,
+    FleetChannel fleet) : StreamsService
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
@@ -106,8 +109,17 @@ internal sealed class StreamsGrpcService(
         }
     }
 
-    public override Task<StatsResponse> Stats(StatsRequest request, ServerCallContext context) =>
-        throw new RpcException(new Status(StatusCode.Unimplemented, "Not yet."));
+    public override async Task<StatsResponse> Stats(StatsRequest request, ServerCallContext context)
+    {
+        if (!context.GetHttpContext().GetStreamAccess().IsAdmin)
+        {
+            throw GrpcProblems.Forbidden(null, "admin");
+        }
+
+        return FleetScope.TryParse(request.Scope.Length == 0 ? null : request.Scope, out var isLocal)
+            ? GrpcStats.ToResponse(StatsEndpoint.Merge(await fleet.AskAsync(FleetQuestion.Stats, isLocal, context.CancellationToken)))
+            : throw GrpcProblems.InvalidParameter("scope", "It is 'local' or 'all'.");
+    }
 
     private static void Authorize(HttpContext context, string stream)
     {

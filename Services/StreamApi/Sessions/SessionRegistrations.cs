@@ -1,3 +1,4 @@
+using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming;
 using Grpc.AspNetCore.Server;
 using Microsoft.Extensions.Options;
@@ -16,6 +17,7 @@ internal static class SessionRegistrations
         builder.Services.AddSingleton<SessionPublisher>();
         builder.Services.AddSingleton<SessionServices>();
         builder.Services.AddSingleton<SessionRunner>();
+        builder.Services.AddSingleton<ISessionStatistics, SessionStatistics>();
         builder.Services.AddSingleton<DurableCursors>();
         builder.Services.AddHostedService(services => services.GetRequiredService<DurableCursors>());
         builder.Services.AddHttpClient(
