@@ -98,7 +98,7 @@ public sealed class ThroughputMeasurements(RedisFixture redis, ITestOutputHelper
             "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"u8.ToArray(),
             Cancel);
         var buffer = new byte[64 << 10];
-        await network.ReadAsync(buffer, Cancel);
+        _ = await network.ReadAtLeastAsync(buffer, 1, cancellationToken: Cancel);
         for (var sub = 0; sub < subscriptions; sub++)
         {
             await network.WriteAsync(Frame($$"""{"type":"subscribe","sub":"{{sub}}","stream":"{{stream}}"}"""), Cancel);
