@@ -359,6 +359,13 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
             return;
         }
 
+        if (_services.Memory.IsExceeded)
+        {
+            var refusal = Refusal.MemoryLimit;
+            Refuse(command.Sub, SessionFault.Unavailable(refusal.Slug, refusal.Detail, refusal.RetryAfterSeconds));
+            return;
+        }
+
         if (!_access.CanSubscribe(command.Request.Stream))
         {
             Refuse(command.Sub, SessionFault.Forbidden(AccessRefusal.Forbidden(command.Request.Stream, "subscribe").Detail));

@@ -9,6 +9,7 @@ internal sealed class SessionServices(
     DurableCursors cursors,
     SessionPublisher publisher,
     PublishBudget budget,
+    MemoryGuard memory,
     SubscriptionServices subscriptions,
     IOptions<SessionOptions> options,
     ILogger<Session> logger)
@@ -20,6 +21,8 @@ internal sealed class SessionServices(
     public SessionPublisher Publisher => publisher;
 
     public PublishBudget Budget => budget;
+
+    public MemoryGuard Memory => memory;
 
     public SubscriptionServices Subscriptions => subscriptions;
 
