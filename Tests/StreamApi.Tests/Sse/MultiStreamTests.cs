@@ -273,7 +273,7 @@ public sealed class MultiStreamTests(RedisFixture redis, SharedHost shared)
         {
             await ReadUntilCaughtUpAsync(client, 2);
 
-            var list = await host.Client.GetFromJsonAsync<JsonElement>("/connections", TestContext.Current.CancellationToken);
+            var list = await host.Client.GetFromJsonAsync<JsonElement>("/connections?scope=local", TestContext.Current.CancellationToken);
             var mine = Assert.Single(list.GetProperty("connections").EnumerateArray());
             Assert.Equal($"{_a},{_b}", mine.GetProperty("stream").GetString());
             Assert.Equal("live", mine.GetProperty("mode").GetString());
