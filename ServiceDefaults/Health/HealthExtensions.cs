@@ -13,6 +13,8 @@ internal static class HealthExtensions
     {
         services.TryAddSingleton<DrainState>();
         services.TryAddSingleton<HealthReporter>();
+        services.TryAddSingleton<LongRequests>();
+        services.AddHostedService(provider => provider.GetRequiredService<LongRequests>());
         services.AddHealthChecks().AddCheck("self", () => HealthCheckResult.Healthy(), [HealthProbe.LiveTag]);
 
         // Without a store a service must stay reachable, to say 503 with Retry-After: that is degraded, not unhealthy.

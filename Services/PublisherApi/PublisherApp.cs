@@ -1,5 +1,6 @@
 using AspireStreaming.PublisherApi.Rpc;
 using AspireStreaming.PublisherApi.Http;
+using AspireStreaming.Streaming.Rpc;
 
 namespace AspireStreaming.PublisherApi;
 

@@ -4,6 +4,8 @@ using AspireStreaming.PublisherApi.Events;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming;
+using AspireStreaming.Streaming.Rpc;
+using AspireStreaming.V1;
 using Grpc.AspNetCore.Server;
 using Microsoft.Extensions.Options;
 
@@ -53,9 +55,8 @@ internal static class PublisherServices
 
         services.AddSingleton<InFlightBytes>();
         services.AddSingleton<PublishRate>();
-        services.AddSingleton<LongRequests>();
-        services.AddHostedService(provider => provider.GetRequiredService<LongRequests>());
         services.AddSingleton<PublishHandler>();
+        services.AddSingleton(provider => HealthOf(provider.GetRequiredService<LongRequests>()));
 
         // An event's framing in a message is small; the exact bound on a batch is checked after decoding.
         services.AddGrpc();
@@ -71,6 +72,9 @@ internal static class PublisherServices
                 .WithExposedHeaders("Retry-After")));
         }
     }
+
+    private static HealthGrpcService HealthOf(LongRequests requests) =>
+        new(Publisher.Descriptor.FullName, requests.Started, requests.Ended, requests.Ending);
 
     /// <summary>Where the Stream API's page is served from: its known address, and those that the host gave it.</summary>
     private static string[] StreamApiOrigins(ConfigurationManager configuration) =>

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using AspireStreaming.ServiceDefaults.Auth;
+using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.StreamApi.Audit;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Listing;
@@ -9,6 +10,7 @@ using AspireStreaming.StreamApi.Rpc;
 using AspireStreaming.StreamApi.Sessions.WebSockets;
 using AspireStreaming.StreamApi.Sse;
 using AspireStreaming.StreamApi.Statistics;
+using AspireStreaming.Streaming.Rpc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -44,6 +46,7 @@ public static class StreamApiApp
         app.MapGrpcService<HealthGrpcService>().AllowAnonymous();
         app.MapStats();
         app.ObserveMetrics();
+        app.Services.GetRequiredService<LongRequests>().Include(() => app.Services.GetRequiredService<ConnectionRegistry>().Count);
         return app;
     }
 

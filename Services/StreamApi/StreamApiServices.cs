@@ -11,6 +11,8 @@ using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.StreamApi.Sse;
 using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming;
+using AspireStreaming.Streaming.Rpc;
+using AspireStreaming.V1;
 using Microsoft.Extensions.Options;
 
 namespace AspireStreaming.StreamApi;
@@ -71,6 +73,7 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<ResponseCompressor>();
         builder.Services.AddSingleton<SseEndpoint>();
         builder.AddSessions();
+        builder.Services.AddSingleton(services => HealthOf(services.GetRequiredService<LongRequests>()));
         builder.Services.AddGrpc();
         builder.Services.AddSingleton<StreamListing>();
         builder.Services.AddOptionsWithValidateOnStart<FleetOptions>()
@@ -105,4 +108,6 @@ internal static class StreamApiServices
         });
         builder.WebHost.UseSockets(options => options.UnsafePreferInlineScheduling = inline);
     }
+    private static HealthGrpcService HealthOf(LongRequests requests) =>
+        new(Streams.Descriptor.FullName, requests.Started, requests.Ended, requests.Ending);
 }

@@ -2,6 +2,7 @@ using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.ServiceDefaults.Auth;
+using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.V1;
 using Grpc.Core;

@@ -51,6 +51,7 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
         try
         {
             services.Metrics.Wakes.Add(1);
+            services.Gate.Succeeded();
             onWake(WakeMessage.Parse((byte[])message!));
         }
         catch (Exception exception) when (exception is InvalidDataException or FormatException)

@@ -58,7 +58,7 @@ internal sealed class RedisLinkMonitor : BackgroundService
         _gate.Restored += _policy.Returned;
         try
         {
-            var probe = new RedisProbe(_link.Current, _time);
+            var probe = new RedisProbe(_link.Current, _gate.Returned, _time);
             var backoff = new Backoff();
             while (true)
             {
@@ -146,21 +146,21 @@ internal sealed class RedisLinkMonitor : BackgroundService
         var connecting = Task.Run(_link.Connect, CancellationToken.None);
         try
         {
-            var successor = new RedisProbe(await connecting.WaitAsync(cancellationToken).ConfigureAwait(false), _time);
+            var successor = new RedisProbe(await connecting.WaitAsync(cancellationToken).ConfigureAwait(false), _gate.Returned, _time);
             if (await successor.CheckAsync(_options.CheckTimeout, cancellationToken).ConfigureAwait(false) is null)
             {
                 return successor;
             }
         }
-        catch (Exception exception) when (exception is RedisException or TimeoutException or InvalidOperationException)
-        {
-            RedisLinkLog.ReplacementFailed(_logger, exception);
-            return null;
-        }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             Retire(connecting);
             throw;
+        }
+        catch (Exception exception)
+        {
+            // Whatever it was: the old ones are still there.
+            RedisLinkLog.ReplacementFailed(_logger, exception);
         }
 
         Retire(connecting);

@@ -7,7 +7,10 @@ namespace AspireStreaming.Streaming.Redis.Link;
 /// Checks the connections of one multiplexer: a PING on each, and a message to itself, which shows that messages arrive and not only
 /// that the connection answers.
 /// </summary>
-internal sealed class RedisProbe(IConnectionMultiplexer multiplexer, TimeProvider time)
+/// <param name="multiplexer">The connections.</param>
+/// <param name="onLateAnswer">Called when a PING that was given up is answered after all: whoever waits for Redis need not wait longer.</param>
+/// <param name="time">The clock.</param>
+internal sealed class RedisProbe(IConnectionMultiplexer multiplexer, Action onLateAnswer, TimeProvider time)
 {
     /// <summary>The connection that commands take.</summary>
     public const string Commands = "command";
@@ -28,12 +31,15 @@ internal sealed class RedisProbe(IConnectionMultiplexer multiplexer, TimeProvide
     public async Task<(string Part, Exception Reason)?> CheckAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
+        var ping = multiplexer.GetDatabase().PingAsync();
         try
         {
-            await Within(multiplexer.GetDatabase().PingAsync()).ConfigureAwait(false);
+            await Within(ping).ConfigureAwait(false);
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
+            _ = ping.ContinueWith(
+                OnLateAnswer, onLateAnswer, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             return (Commands, exception);
         }
 
@@ -54,7 +60,7 @@ internal sealed class RedisProbe(IConnectionMultiplexer multiplexer, TimeProvide
             await Within(echo.Task).ConfigureAwait(false);
             return null;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
         {
             return (Messages, exception);
         }
@@ -63,6 +69,19 @@ internal sealed class RedisProbe(IConnectionMultiplexer multiplexer, TimeProvide
         {
             var left = timeout - time.GetElapsedTime(start);
             return task.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, cancellationToken);
+        }
+    }
+
+    private static void OnLateAnswer(Task ping, object? onLateAnswer)
+    {
+        if (ping.IsCompletedSuccessfully)
+        {
+            ((Action)onLateAnswer!)();
+        }
+        else
+        {
+            // Its failure is seen, and told by the checks.
+            _ = ping.Exception;
         }
     }
 

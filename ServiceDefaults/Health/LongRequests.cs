@@ -1,12 +1,12 @@
-using AspireStreaming.ServiceDefaults.Health;
+using Microsoft.Extensions.Hosting;
 
-namespace AspireStreaming.PublisherApi.Http;
+namespace AspireStreaming.ServiceDefaults.Health;
 
 /// <summary>
 /// Counts the requests that end only when their client or the service does, and at a stop lets them end before the server closes
 /// connections: a client that sees its connection close before it has taken in the end of a stream reports a broken call.
 /// </summary>
-internal sealed class LongRequests(DrainState drain, TimeProvider time) : IHostedLifecycleService
+public sealed class LongRequests(DrainState drain, TimeProvider time) : IHostedLifecycleService
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
@@ -14,19 +14,27 @@ internal sealed class LongRequests(DrainState drain, TimeProvider time) : IHoste
     /// <summary>For the last answers to arrive.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(150);
 
+    private readonly List<Func<int>> _others = [];
     private int _count;
 
     /// <summary>Cancelled when long requests are to end.</summary>
     public CancellationToken Ending => drain.Draining;
 
+    private int Count => Volatile.Read(ref _count) + _others.Sum(count => count());
+
+    /// <summary>A long request began.</summary>
     public void Started() => Interlocked.Increment(ref _count);
 
+    /// <summary>A long request is over.</summary>
     public void Ended() => Interlocked.Decrement(ref _count);
+
+    /// <summary>Counts those that somebody else keeps account of; to be called before the service starts.</summary>
+    public void Include(Func<int> count) => _others.Add(count);
 
     /// <summary>Runs before anything else stops.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
-        if (Volatile.Read(ref _count) == 0)
+        if (Count == 0)
         {
             return;
         }
@@ -37,7 +45,7 @@ internal sealed class LongRequests(DrainState drain, TimeProvider time) : IHoste
         using var timer = new PeriodicTimer(Poll, time);
         try
         {
-            while (Volatile.Read(ref _count) > 0)
+            while (Count > 0)
             {
                 await timer.WaitForNextTickAsync(either.Token);
             }
@@ -50,13 +58,18 @@ internal sealed class LongRequests(DrainState drain, TimeProvider time) : IHoste
         }
     }
 
+    /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <inheritdoc/>
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
+    /// <inheritdoc/>
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }
