@@ -72,6 +72,8 @@ need_databases() {
 
 # What only tests need; where one cannot be had, its tests are skipped and say so.
 want_test_tools() {
+  [ -z "${FAILURE_SUITE:-}" ] || command -v faketime >/dev/null \
+    || install_package "faketime, for a Redis whose clock jumps" faketime libfaketime libfaketime || say "  (that scenario will be left out)"
   command -v node >/dev/null && command -v npm >/dev/null \
     || install_package "Node.js, for the interop tests" npm nodejs node || say "  (interop tests will be skipped)"
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

@@ -28,6 +28,9 @@ public sealed class RedisProcess : IAsyncDisposable
         _arguments = arguments;
     }
 
+    /// <summary>What the next start puts before the program, such as <c>env NAME=value</c>; must replace itself by exec.</summary>
+    public IReadOnlyList<string> Launcher { get; set; } = [];
+
     public int Port { get; }
 
     public string? Password { get; }
@@ -91,7 +94,7 @@ public sealed class RedisProcess : IAsyncDisposable
         await EndProcessAsync();
         string[] command =
         [
-            "redis-server", "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", DataFolder,
+            .. Launcher, "redis-server", "--port", Port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--dir", DataFolder,
             "--daemonize", "no", .. Password is null ? Array.Empty<string>() : ["--requirepass", Password], .. _arguments,
         ];
         _process = await GuardedProcess.StartAsync("TERM", LogFile, _temporaryFolder, command, cancellationToken);

@@ -24,6 +24,7 @@ internal static class RedisScenarios
         new("redis-partition-event-archiver", Target.RedisLinks, broken => CutAsync(broken, "event-archiver")),
         new("redis-one-way-silence", Target.RedisLinks, OneWayAsync),
         new("redis-refuses", Target.RedisLinks, RefuseAsync),
+        .. FakeClock.IsAvailable ? [new Scenario("redis-clock-jumps", Target.Redis, JumpAsync)] : Array.Empty<Scenario>(),
     ];
 
     /// <summary>Those after which Redis lacks what it had acknowledged.</summary>
@@ -130,6 +131,31 @@ internal static class RedisScenarios
 
         await Breakage.HoldAsync(Outage);
         Mend(broken);
+    }
+
+    /// <summary>Ahead, behind, and right again: recorded times must not fall, and no position may come twice.</summary>
+    private static async Task JumpAsync(Breakage broken)
+    {
+        var redis = broken.World.Redis;
+        using var clock = FakeClock.Start();
+        redis.Launcher = clock.Launcher;
+        try
+        {
+            await redis.RestartAsync(cancellationToken: Breakage.Cancelled);
+            await Breakage.HoldAsync(1);
+            clock.Jump(TimeSpan.FromMinutes(broken.Random.Next(1, 90)));
+            await Breakage.HoldAsync(2);
+            await redis.RestartAsync(cancellationToken: Breakage.Cancelled);
+            await Breakage.HoldAsync(2);
+            clock.Jump(-TimeSpan.FromMinutes(broken.Random.Next(1, 90)));
+            await Breakage.HoldAsync(2);
+        }
+        finally
+        {
+            redis.Launcher = [];
+        }
+
+        await redis.RestartAsync(cancellationToken: Breakage.Cancelled);
     }
 
     private static async Task WipeAsync(Breakage broken)

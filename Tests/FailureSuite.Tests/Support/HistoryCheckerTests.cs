@@ -156,6 +156,18 @@ public sealed class HistoryCheckerTests
     }
 
     [Fact]
+    public void Check_recorded_time_that_falls_is_seen()
+    {
+        Acknowledge("a", 1, 1);
+        Acknowledge("b", 1, 2);
+        var track = Follow();
+        track.Event("1-1", "a", recordedTime: "2026-01-02T03:04:05.002Z");
+        track.Event("1-2", "b", recordedTime: "2026-01-02T03:04:05.001Z");
+
+        Assert.Equal(FindingKind.TimeFell, Only(HistoryChecker.Check(_history)));
+    }
+
+    [Fact]
     public void Check_archive_without_an_event_or_with_one_twice_is_seen()
     {
         Acknowledge("a", 1, 1);

@@ -15,6 +15,9 @@ public enum FindingKind
     /// <summary>A position that came after a later one.</summary>
     Reordered,
 
+    /// <summary>An event whose recorded time is before that of the event before it.</summary>
+    TimeFell,
+
     /// <summary>A hole in the positions that nothing announced.</summary>
     UnannouncedGap,
 

@@ -47,6 +47,7 @@ public sealed class HistoryChecker
     {
         var cursor = track.Start;
         var provenFrom = (LogPosition?)null;
+        var recorded = (DateTimeOffset?)null;
         var seen = new Dictionary<string, LogPosition>();
         foreach (var item in track.Snapshot())
         {
@@ -63,6 +64,12 @@ public sealed class HistoryChecker
 
             CheckEvent(track, item, seen);
             CheckStep(track, cursor, item.Position, provenFrom);
+            if (item.Recorded < recorded)
+            {
+                Add(FindingKind.TimeFell, track.Stream, track.Name, $"{item.Recorded:O} at {item.Position} after {recorded:O}");
+            }
+
+            recorded = item.Recorded ?? recorded;
             cursor = item.Position;
             provenFrom = null;
         }

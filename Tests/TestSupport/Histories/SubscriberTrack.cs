@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace AspireStreaming.TestSupport.Histories;
@@ -51,12 +52,16 @@ public sealed class SubscriberTrack
     /// <param name="position">At this position.</param>
     /// <param name="id">Its id.</param>
     /// <param name="firstPosition">The extension of an event that was put back late, at another position.</param>
-    public void Event(string position, string id, string? firstPosition = null)
+    /// <param name="recordedTime">When the log took it; null where the test does not care.</param>
+    public void Event(string position, string id, string? firstPosition = null, string? recordedTime = null)
     {
         var at = LogPosition.Parse(position);
         lock (_lock)
         {
-            _observations.Add(new Observation(at, id, firstPosition is null ? null : LogPosition.Parse(firstPosition), null, null));
+            _observations.Add(new Observation(at, id, firstPosition is null ? null : LogPosition.Parse(firstPosition), null, null)
+            {
+                Recorded = recordedTime is null ? null : DateTimeOffset.Parse(recordedTime, CultureInfo.InvariantCulture),
+            });
             _ids.Add(id);
             _events++;
             Last = at;
@@ -163,5 +168,9 @@ public sealed class SubscriberTrack
     /// <param name="FirstPosition">Where the event first was.</param>
     /// <param name="Control">The control event's name.</param>
     /// <param name="Json">Its data.</param>
-    internal sealed record Observation(LogPosition Position, string? Id, LogPosition? FirstPosition, string? Control, string? Json);
+    internal sealed record Observation(LogPosition Position, string? Id, LogPosition? FirstPosition, string? Control, string? Json)
+    {
+        /// <summary>When the log took the event.</summary>
+        public DateTimeOffset? Recorded { get; init; }
+    }
 }
