@@ -18,6 +18,7 @@ internal sealed class ScenarioRun : IAsyncDisposable
     private const int WarmUpEvents = 20;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan RecoveryLimit = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan AfterRecovery = TimeSpan.FromMilliseconds(500);
@@ -54,7 +55,9 @@ internal sealed class ScenarioRun : IAsyncDisposable
             }
         }
 
-        Add(new MultiStreamSubscriber(system.Client("stream-api"), [.. Streams.Select(stream => History.Follow("multi", stream))], History));
+        Add(new MultiStreamSubscriber(system.Client("stream-api"), FollowAll("multi"), History));
+        Add(new WebSocketSubscriber(system.App.GetEndpoint("stream-api", "http"), FollowAll("websocket"), History));
+        Add(new GrpcSessionSubscriber(system.Channel("stream-api"), FollowAll("session"), History));
     }
 
     public History History { get; } = new();
@@ -176,6 +179,8 @@ internal sealed class ScenarioRun : IAsyncDisposable
         return HistoryChecker.Check(History, rows);
     }
 
+    private SubscriberTrack[] FollowAll(string name) => [.. Streams.Select(stream => History.Follow(name, stream))];
+
     private void Add(LoadSubscriber subscriber)
     {
         _subscribers.Add(subscriber);
@@ -187,7 +192,7 @@ internal sealed class ScenarioRun : IAsyncDisposable
     private static async Task TryUntilAsync(Func<Task<bool>> condition)
     {
         var start = TimeProvider.System.GetTimestamp();
-        while (!await condition() && TimeProvider.System.GetElapsedTime(start) < Patience)
+        while (!await condition() && TimeProvider.System.GetElapsedTime(start) < SettleLimit)
         {
             await Pause.ForAsync(PollPause, Cancelled);
         }

@@ -19,7 +19,7 @@ internal static class PostgresScenarios
         new("postgres-connection-limit", Target.PostgresRules, LimitAsync) { IsShort = true },
         new("postgres-disk-full", Target.PostgresRules, FillAsync) { IsShort = true },
         new("postgres-slow-commits", Target.PostgresRules, SlowAsync),
-        new("postgres-poisoned-row", Target.PostgresRules, PoisonAsync) { IsShort = true },
+        new("postgres-poisoned-row", Target.PostgresRules, PoisonAsync) { IsShort = true, MayAnnounce = true },
     ];
 
     private static async Task RestartAsync(Breakage broken)

@@ -30,9 +30,9 @@ internal static class RedisScenarios
     /// <summary>Those after which Redis lacks what it had acknowledged.</summary>
     public static IEnumerable<Scenario> Losses =>
     [
-        new("redis-wiped", Target.Redis, WipeAsync) { IsShort = true },
-        new("redis-old-snapshot", Target.Redis, RestoreAsync),
-        new("redis-failover", Target.Redis, FailOverAsync) { IsShort = true },
+        new("redis-wiped", Target.Redis, WipeAsync) { IsShort = true, MayAnnounce = true },
+        new("redis-old-snapshot", Target.Redis, RestoreAsync) { MayAnnounce = true },
+        new("redis-failover", Target.Redis, FailOverAsync) { IsShort = true, MayAnnounce = true },
     ];
 
     private static async Task RestartAsync(Breakage broken)

@@ -12,5 +12,11 @@ internal sealed record Scenario(string Name, Target Target, Func<Breakage, Task>
     /// <summary>Whether random combinations may have it.</summary>
     public bool Combines { get; init; } = true;
 
+    /// <summary>
+    /// Whether events may be missing for a subscriber that is told so. Anywhere else the log has them all, and to announce one missing
+    /// is wrong, too.
+    /// </summary>
+    public bool MayAnnounce { get; init; }
+
     public override string ToString() => Name;
 }
