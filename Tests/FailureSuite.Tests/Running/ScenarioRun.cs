@@ -39,6 +39,7 @@ internal sealed class ScenarioRun : IAsyncDisposable
         var system = world.System;
         _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "http", History, Streams, PublishInterval));
         _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "twice", History, Streams, PublishInterval) { RepeatsEverything = true });
+        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "unnamed", History, Streams, PublishInterval) { LeavesIdsToTheService = true });
         _publishers.Add(new GrpcPublisher(system.Channel("publisher-api"), "grpc", History, Streams, streaming: false, PublishInterval));
         _publishers.Add(new GrpcPublisher(system.Channel("publisher-api"), "grpc-stream", History, Streams, streaming: true, PublishInterval));
         for (var index = 0; index < Streams.Count; index++)

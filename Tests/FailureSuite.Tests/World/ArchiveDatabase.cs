@@ -47,7 +47,7 @@ internal sealed class ArchiveDatabase(PostgresProcess server) : IAsyncDisposable
     {
         await using var command = _source.CreateCommand(
             """
-            select stream, epoch, seq, event_id from events where stream = any($1)
+            select stream, epoch, seq, coalesce(attributes ->> 'subject', event_id) from events where stream = any($1)
             union all
             select stream, epoch, seq, substring(encode(frame, 'escape') from '"id":"([^"]*)"') from dead_events where stream = any($1)
             """);

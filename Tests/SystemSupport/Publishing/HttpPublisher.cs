@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using AspireStreaming.TestSupport.Histories;
 
 namespace AspireStreaming.SystemSupport.Publishing;
@@ -8,6 +10,7 @@ namespace AspireStreaming.SystemSupport.Publishing;
 public sealed class HttpPublisher(HttpClient client, string name, History history, IReadOnlyList<string> streams, TimeSpan? interval = null)
     : LoadPublisher(name, history, streams, interval)
 {
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
     private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>The type of its events.</summary>
@@ -26,10 +29,17 @@ public sealed class HttpPublisher(HttpClient client, string name, History histor
     {
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(AnswerTimeout);
-        var events = ids.Select(id => new { id, source = "/tests", type = EventType, data = new { text = id, payload = Payload } });
+        var events = ids.Select(id => new
+        {
+            id = LeavesIdsToTheService ? null : id,
+            subject = LeavesIdsToTheService ? id : null,
+            source = "/tests",
+            type = EventType,
+            data = new { text = id, payload = Payload },
+        });
         try
         {
-            using var response = await client.PostAsJsonAsync(new Uri($"/streams/{stream}/events", UriKind.Relative), events, limit.Token);
+            using var response = await client.PostAsJsonAsync(new Uri($"/streams/{stream}/events", UriKind.Relative), events, Json, limit.Token);
             if (response.StatusCode == HttpStatusCode.OK)
             {
                 return await response.Content.ReadFromJsonAsync<PublishAnswer>(limit.Token);
@@ -46,7 +56,7 @@ public sealed class HttpPublisher(HttpClient client, string name, History histor
 
             return null;
         }
-        catch (Exception exception) when (exception is HttpRequestException or IOException or System.Text.Json.JsonException
+        catch (Exception exception) when (exception is HttpRequestException or IOException or JsonException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return null;

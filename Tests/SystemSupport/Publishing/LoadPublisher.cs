@@ -40,6 +40,12 @@ public abstract class LoadPublisher : IAsyncDisposable
     /// <summary>How often it had to send again.</summary>
     public int Retries { get; private set; }
 
+    /// <summary>
+    /// Whether it lets the service name its events, as most publishers do: an event without an answer is given up, because only an id
+    /// would make it safe to send it again. Its own number for the event travels as <c>subject</c>.
+    /// </summary>
+    public bool LeavesIdsToTheService { get; init; }
+
     /// <summary>Whether it sends each acknowledged batch once more and expects the same positions.</summary>
     public bool RepeatsEverything { get; init; }
 
@@ -63,7 +69,7 @@ public abstract class LoadPublisher : IAsyncDisposable
         }
     }
 
-    /// <summary>Publishes one batch to a stream and returns its ids when it is acknowledged.</summary>
+    /// <summary>Publishes one batch to a stream and returns its ids when it is acknowledged; none where it was given up.</summary>
     public async Task<IReadOnlyList<string>> PublishAsync(string stream, int count, CancellationToken cancellationToken)
     {
         var ids = Enumerable.Range(0, count).Select(_ => string.Create(CultureInfo.InvariantCulture, $"{Name}-{++_number}")).ToArray();
@@ -82,6 +88,11 @@ public abstract class LoadPublisher : IAsyncDisposable
                 }
 
                 return ids;
+            }
+
+            if (LeavesIdsToTheService)
+            {
+                return [];
             }
 
             mayBeKnown = true;
@@ -111,7 +122,8 @@ public abstract class LoadPublisher : IAsyncDisposable
             while (!_isStopping && !_abandon.IsCancellationRequested)
             {
                 var batch = _batches++;
-                await PublishAsync(_streams[batch % _streams.Count], 1 + (batch % MaxBatch), _abandon.Token);
+                var count = LeavesIdsToTheService ? 1 : 1 + (batch % MaxBatch);
+                await PublishAsync(_streams[batch % _streams.Count], count, _abandon.Token);
                 if (_interval > TimeSpan.Zero)
                 {
                     await Pause.ForAsync(_interval, _abandon.Token);

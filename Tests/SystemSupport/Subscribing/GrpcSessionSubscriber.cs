@@ -45,7 +45,7 @@ public sealed class GrpcSessionSubscriber(ChannelBase channel, IReadOnlyList<Sub
                     break;
                 case ServerMessage.MessageOneofCase.Event:
                     var delivered = message.Event;
-                    track.Event(delivered.Position, delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null, delivered.Recordedtime);
+                    track.Event(delivered.Position, delivered.Subject.Length > 0 ? delivered.Subject : delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null, delivered.Recordedtime);
                     if (track.Count % AcknowledgeEvery == 0)
                     {
                         await AcknowledgeAsync(call, message.Sub, delivered.Position, cancellationToken);

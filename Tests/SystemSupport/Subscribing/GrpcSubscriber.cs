@@ -23,7 +23,7 @@ public sealed class GrpcSubscriber(ChannelBase channel, SubscriberTrack track, H
             var item = call.ResponseStream.Current;
             if (item.Event is { } delivered)
             {
-                Track.Event(delivered.Position, delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null, delivered.Recordedtime);
+                Track.Event(delivered.Position, delivered.Subject.Length > 0 ? delivered.Subject : delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null, delivered.Recordedtime);
             }
             else
             {

@@ -83,7 +83,7 @@ public abstract class LoadSubscriber : IAsyncDisposable
 
     protected static void NoteEvent(SubscriberTrack track, JsonElement delivered) => track.Event(
         delivered.GetProperty("position").GetString()!,
-        delivered.GetProperty("id").GetString()!,
+        delivered.TryGetProperty("subject", out var number) ? number.GetString()! : delivered.GetProperty("id").GetString()!,
         delivered.TryGetProperty("firstposition", out var first) ? first.GetString() : null,
         delivered.GetProperty("recordedtime").GetString());
 
