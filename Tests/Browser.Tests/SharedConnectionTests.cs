@@ -1,6 +1,8 @@
 using System.Globalization;
+using System.Text.Json;
 using AspireStreaming.Browser.Tests.Support;
 using AspireStreaming.StreamApi.Tests.Support;
+using AspireStreaming.TestSupport;
 using Microsoft.Playwright;
 
 namespace AspireStreaming.Browser.Tests;
@@ -191,6 +193,62 @@ public sealed class SharedConnectionTests(RedisFixture redis, ChromiumFixture br
         var gap = Assert.Single(await tab.ControlsAsync("stream.gap"));
         Assert.Equal(3, gap.GetProperty("missed").GetInt32());
         Assert.Equal(Enumerable.Range(5, 6), await tab.NumbersAsync(_stream));
+    }
+
+    [Fact]
+    public async Task Redis_lost_everything_every_tab_is_told_and_goes_on()
+    {
+        await using var mortal = await RedisProcess.StartAsync(cancellationToken: TestContext.Current.CancellationToken);
+        await using var host = await RestartableHost.StartAsync(mortal.ConnectionString);
+        using var log = new TestLog(mortal.ConnectionString);
+        var tabs = new List<Tab>();
+        for (var index = 0; index < 3; index++)
+        {
+            var tab = await Tab.OpenAsync(_context, host.Url);
+            await tab.SubscribeAsync(new { streams = new[] { _stream } });
+            await tab.WaitForStateAsync("live");
+            tabs.Add(tab);
+        }
+
+        var last = (await log.AppendNumbersAsync(_stream, 1, 5)).Last;
+        foreach (var tab in tabs)
+        {
+            await tab.ExpectAsync(_stream, 5);
+        }
+
+        mortal.Kill();
+        await mortal.StartAsync(TestContext.Current.CancellationToken);
+        using var later = new TestLog(mortal.ConnectionString);
+        await later.AppendNumbersAsync(_stream, 6, 3);
+        await using var late = await Tab.OpenAsync(_context, host.Url);
+        await late.SubscribeAsync(new { streams = new[] { $"{_stream}@{last}" } });
+
+        foreach (var tab in tabs)
+        {
+            await tab.ExpectAsync(_stream, 8);
+            Assert.NotEmpty((JsonElement[])[.. await tab.ControlsAsync("stream.epoch"), .. await tab.ControlsAsync("stream.gap")]);
+        }
+
+        await late.WaitForStateAsync("live");
+        Assert.Equal(Enumerable.Range(6, 3), await late.NumbersAsync(_stream));
+        Assert.NotEmpty((JsonElement[])[.. await late.ControlsAsync("stream.epoch"), .. await late.ControlsAsync("stream.gap")]);
+    }
+
+    [Fact]
+    public async Task Types_are_filtered_and_subscriptions_that_differ_in_them_do_not_share()
+    {
+        await using var chosen = await Tab.OpenAsync(_context, _host.Url);
+        await chosen.SubscribeAsync(new { streams = new[] { _stream }, types = new[] { "CHOSEN" } });
+        await using var all = await OpenAsync(_stream);
+        await chosen.WaitForStateAsync("live");
+        await all.WaitForStateAsync("live");
+        await _host.WaitForConnectionsAsync(2);
+
+        await redis.Log.AppendAsync(_stream, redis.Log.Event("CHOSEN", "1"), redis.Log.Event("OTHER", "2"), redis.Log.Event("CHOSEN", "3"));
+
+        await all.ExpectAsync(_stream, 3);
+        await chosen.WaitUntilAsync("() => log.events.length === 2", null, "the chosen events are there");
+        Assert.Equal("1,3", string.Join(',', await chosen.NumbersAsync(_stream)));
     }
 
     [Theory]
