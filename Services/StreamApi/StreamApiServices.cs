@@ -61,6 +61,7 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<FeedServices>();
         builder.Services.AddSingleton<FeedRegistry>();
         builder.Services.AddSingleton<StartResolver>();
+        builder.Services.AddSingleton<DescendingPageReader>();
         builder.Services.AddSingleton<PageReader>();
         builder.Services.AddSingleton<PageEndpoint>();
         builder.Services.AddSingleton<FollowerFactory>();

@@ -61,7 +61,7 @@ internal sealed record ConnectionRow(
         follower.Stream,
         follower.Position.ToString(),
         follower.Lag,
-        follower.IsCaughtUp && follower.Tier == Delivery.Tier.Window ? Live : CatchUp,
+        follower.IsLive ? Live : CatchUp,
         NameOf(follower.Tier),
         follower.Drops);
 

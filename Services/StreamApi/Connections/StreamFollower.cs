@@ -77,6 +77,9 @@ internal sealed class StreamFollower : IDisposable
     /// <summary>Whether it has reached the end of the stream once.</summary>
     public bool IsCaughtUp { get; private set; }
 
+    /// <summary>Whether it follows live: it was at the end once, and what comes next for it is still in the window.</summary>
+    public bool IsLive => IsCaughtUp && _cursor.Tier == Tier.Window && _feed.IsInWindow(_cursor.Position);
+
     /// <summary>Events skipped by its policy.</summary>
     public long Drops { get; private set; }
 

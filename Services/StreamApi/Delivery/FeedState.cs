@@ -129,6 +129,15 @@ internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
         }
     }
 
+    /// <summary>Whether the window has all that follows a cursor.</summary>
+    public bool IsInWindow(StreamPosition cursor)
+    {
+        lock (_lock)
+        {
+            return cursor >= window.Before;
+        }
+    }
+
     /// <summary>Whether the window has passed a position.</summary>
     public bool HasReached(StreamPosition position)
     {

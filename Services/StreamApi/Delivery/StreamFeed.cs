@@ -88,6 +88,9 @@ internal sealed class StreamFeed : IAsyncDisposable
     /// <inheritdoc cref="FeedState.WindowFirst"/>
     public EncodedEvent? WindowFirst => _state.WindowFirst;
 
+    /// <inheritdoc cref="FeedState.IsInWindow"/>
+    public bool IsInWindow(StreamPosition cursor) => _state.IsInWindow(cursor);
+
     /// <inheritdoc cref="FeedState.Shrink"/>
     public void Shrink() => _state.Shrink();
 

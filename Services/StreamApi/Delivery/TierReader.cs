@@ -96,6 +96,12 @@ internal sealed class TierReader : IDisposable
     public async Task<EncodedEvent[]> ReadBeforeAsync(
         string stream, StreamPosition? before, TierSet tiers, int count, CancellationToken cancellationToken)
     {
+        if (before is { IsZero: true })
+        {
+            // Nothing is before the beginning, and Redis refuses to be asked for it.
+            return [];
+        }
+
         await _slots.WaitAsync(cancellationToken);
         try
         {
@@ -284,7 +290,8 @@ internal sealed class TierReader : IDisposable
     }
 
     /// <summary>Why nothing follows a cursor up to a position: it is older than everything kept, or there is a hole.</summary>
-    private async Task<string> ReasonAsync(
+    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    public async Task<string> ReasonAsync(
         string stream, StreamPosition cursor, StreamPosition upTo, TierSet tiers, CancellationToken cancellationToken)
     {
         if (cursor.IsZero)

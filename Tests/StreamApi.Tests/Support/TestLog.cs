@@ -68,6 +68,31 @@ internal sealed class TestLog : IDisposable
     public Task<AppendResult> AppendNumbersAsync(string stream, int first, int count) => AppendAsync(
         stream, [.. Enumerable.Range(first, count).Select(number => Event(data: number.ToString(CultureInfo.InvariantCulture)))]);
 
+    /// <summary>Writes events where no publisher would: at positions from one on, linked to the epoch before or not.</summary>
+    public async Task InsertAsync(string stream, StreamPosition first, StreamPosition? previous, params AppendEvent[] events)
+    {
+        var recorded = (await Reader.ReadMetaAsync(stream, TestContext.Current.CancellationToken))!.RecordedAt;
+        for (var index = 0; index < events.Length; index++)
+        {
+            List<object> arguments = [StreamKeys.Stream(stream), (first with { Sequence = first.Sequence + index }).ToString(), "e", events[index].Frame, "r", recorded];
+            if (previous is { } link && index == 0)
+            {
+                arguments.AddRange(["p", link.ToString()]);
+            }
+
+            await Database.ExecuteAsync("XADD", [.. arguments]);
+        }
+
+        await Database.HashSetAsync(StreamKeys.Meta(stream), [new HashEntry("e", first.Epoch), new HashEntry("s", first.Sequence + events.Length - 1)]);
+    }
+
+    /// <summary>Redis's clock, Unix milliseconds.</summary>
+    public async Task<long> ServerTimeAsync()
+    {
+        var reply = (RedisResult[])(await Database.ExecuteAsync("TIME"))!;
+        return ((long)reply[0] * 1_000) + ((long)reply[1] / 1_000);
+    }
+
     /// <summary>Trims a stream as the archiver would, without an archive: events up to and including a sequence are gone.</summary>
     public Task TrimAsync(string stream, StreamPosition upTo) =>
         Database.ExecuteAsync("XTRIM", StreamKeys.Stream(stream), "MINID", upTo.Next.ToString());
