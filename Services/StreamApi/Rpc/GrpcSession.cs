@@ -12,7 +12,7 @@ internal sealed class GrpcSession(
     : Session("grpc", context, services)
 {
     private readonly Action _abort = context.Abort;
-    private readonly FrameBatch _batch = new(output, ResponseCompression.IsWanted(context));
+    private readonly FrameBatch _batch = new(context, output);
 
     protected override long Pending => _batch.Pending;
 

@@ -11,7 +11,7 @@ internal sealed class GrpcSubscription(
     : Subscription("grpc", context, follower, services)
 {
     private readonly Action _abort = context.Abort;
-    private readonly FrameBatch _batch = new(output, ResponseCompression.IsWanted(context));
+    private readonly FrameBatch _batch = new(context, output);
 
     protected override long Pending => _batch.Pending;
 

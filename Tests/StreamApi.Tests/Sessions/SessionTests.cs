@@ -130,7 +130,7 @@ public sealed class SessionTests(SharedHost shared)
             }
         }
 
-        Assert.Equal(64, subscribed.Body.GetProperty("window").GetInt32());
+        Assert.Equal(256, subscribed.Body.GetProperty("window").GetInt32());
         Assert.True(subscribed.Body.GetProperty("adaptive").GetBoolean());
     }
 

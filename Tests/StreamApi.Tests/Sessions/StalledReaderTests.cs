@@ -80,6 +80,16 @@ public sealed class StalledReaderTests(SharedHost shared)
     }
 
     [Fact]
+    public async Task Ws_without_an_upgrade_is_426()
+    {
+        using var answer = await shared.Host.Client.GetAsync(new Uri("/ws", UriKind.Relative), Cancel);
+
+        Assert.Equal(System.Net.HttpStatusCode.UpgradeRequired, answer.StatusCode);
+        Assert.Equal("application/problem+json", answer.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("websocket", answer.Headers.Upgrade.Single().Name);
+    }
+
+    [Fact]
     public async Task A_message_that_is_too_long_is_refused_and_the_session_lives_on()
     {
         await using var host = await StreamApiHost.StartAsync(shared.Redis, "--Sessions:MaxFrameBytes=20000");

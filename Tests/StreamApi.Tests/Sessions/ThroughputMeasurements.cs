@@ -4,6 +4,8 @@ using System.Net.Sockets;
 using System.Text;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.V1;
+using Google.Protobuf;
+using Grpc.Core;
 using Grpc.Net.Client;
 
 namespace AspireStreaming.StreamApi.Tests.Sessions;
@@ -15,6 +17,9 @@ namespace AspireStreaming.StreamApi.Tests.Sessions;
 public sealed class ThroughputMeasurements(RedisFixture redis, ITestOutputHelper output)
 {
     private const int Repetitions = 3;
+
+    /// <summary>Where in an event's message the name of the subscription has ended, at four digits at most.</summary>
+    private const int SubEnd = 28;
 
     private static readonly byte[] EndMark = "stream.end"u8.ToArray();
 
@@ -130,17 +135,29 @@ public sealed class ThroughputMeasurements(RedisFixture redis, ITestOutputHelper
     {
         var last = new Dictionary<string, string>(StringComparer.Ordinal);
         var used = 0;
+        ReadOnlySpan<byte> before = default;
         while (TryReadFrame(read[used..], out var head, out var payload))
         {
             used += head + payload.Length;
             if (payload.StartsWith("{\"type\":\"event\""u8))
             {
-                last[Text(payload, "\"sub\":\""u8)] = Text(payload, "\"position\":\""u8);
+                // Only the last of a row of events of one subscription is looked at.
+                if (!before.IsEmpty && !before[..SubEnd].SequenceEqual(payload[..SubEnd]))
+                {
+                    last[Text(before, "\"sub\":\""u8)] = Text(before, "\"position\":\""u8);
+                }
+
+                before = payload;
             }
             else if (payload.IndexOf(EndMark) >= 0)
             {
                 ends++;
             }
+        }
+
+        if (!before.IsEmpty)
+        {
+            last[Text(before, "\"sub\":\""u8)] = Text(before, "\"position\":\""u8);
         }
 
         acks = [.. last.SelectMany(pair => Frame($$"""{"type":"ack","sub":"{{pair.Key}}","position":"{{pair.Value}}"}"""))];
@@ -184,7 +201,8 @@ public sealed class ThroughputMeasurements(RedisFixture redis, ITestOutputHelper
 
     private static Task[] GrpcSubscribe(Uri server, string stream, int count) => OnChannels(server, count, async channel =>
     {
-        using var call = new Streams.StreamsClient(channel).Subscribe(new SubscribeRequest { Stream = stream }, cancellationToken: Cancel);
+        using var call = channel.CreateCallInvoker().AsyncServerStreamingCall(
+            Raw<SubscribeRequest>(MethodType.ServerStreaming, "Subscribe"), null, new CallOptions(cancellationToken: Cancel), new SubscribeRequest { Stream = stream });
         while (await call.ResponseStream.MoveNext(Cancel))
         {
         }
@@ -192,31 +210,58 @@ public sealed class ThroughputMeasurements(RedisFixture redis, ITestOutputHelper
 
     private static Task[] GrpcSessions(Uri server, string stream, int count, int subscriptions) => OnChannels(server, count, async channel =>
     {
-        using var call = new Streams.StreamsClient(channel).Session(cancellationToken: Cancel);
+        using var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(
+            Raw<ClientMessage>(MethodType.DuplexStreaming, "Session"), null, new CallOptions(cancellationToken: Cancel));
         for (var sub = 0; sub < subscriptions; sub++)
         {
             await call.RequestStream.WriteAsync(
-                new ClientMessage { Subscribe = new SessionSubscribe { Sub = $"{sub}", Stream = stream } }, Cancel);
+                new ClientMessage { Subscribe = new SessionSubscribe { Sub = $"{sub + 1_000}", Stream = stream } }, Cancel);
         }
 
-        var unacknowledged = new Dictionary<string, int>();
-        for (var ends = 0; ends < subscriptions && await call.ResponseStream.MoveNext(Cancel);)
+        // The name is at the same place in each message, because all names are of one length.
+        var unacknowledged = new Dictionary<int, byte[]>();
+        for (var ends = 0; ends < subscriptions;)
         {
-            var message = call.ResponseStream.Current;
-            if (message.Control?.Name == "stream.end")
+            var next = call.ResponseStream.MoveNext(Cancel);
+            if (!next.IsCompleted)
+            {
+                foreach (var (_, last) in unacknowledged)
+                {
+                    var message = ServerMessage.Parser.ParseFrom(last);
+                    await call.RequestStream.WriteAsync(
+                        new ClientMessage { Ack = new SessionAck { Sub = message.Sub, Position = message.Event.Position } }, Cancel);
+                }
+
+                unacknowledged.Clear();
+            }
+
+            if (!await next)
+            {
+                return;
+            }
+
+            var bytes = call.ResponseStream.Current;
+            if (bytes[6] == ((ServerMessage.EventFieldNumber << 3) | 2))
+            {
+                unacknowledged[BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(2))] = bytes;
+            }
+            else if (bytes.AsSpan().IndexOf(EndMark) >= 0)
             {
                 ends++;
-            }
-            else if (message.Event is { } item && (unacknowledged[message.Sub] = unacknowledged.GetValueOrDefault(message.Sub) + 1) >= 16)
-            {
-                unacknowledged[message.Sub] = 0;
-                await call.RequestStream.WriteAsync(
-                    new ClientMessage { Ack = new SessionAck { Sub = message.Sub, Position = item.Position } }, Cancel);
             }
         }
 
         await call.RequestStream.CompleteAsync();
     });
+
+    /// <summary>A method whose answers are left as they are.</summary>
+    private static Method<T, byte[]> Raw<T>(MethodType type, string name)
+        where T : class, IMessage<T> => new(
+        type,
+        Streams.Descriptor.FullName,
+        name,
+        Marshallers.Create<T>((message, context) => context.Complete(message.ToByteArray()), _ => throw new NotSupportedException()),
+        Marshallers.Create<byte[]>((_, _) => throw new NotSupportedException(), context => context.PayloadAsNewBuffer()));
 
     /// <summary>A hundred calls a channel.</summary>
     private static Task[] OnChannels(Uri server, int count, Func<GrpcChannel, Task> run) =>

@@ -86,12 +86,10 @@ internal sealed class UpgradedStream(Stream inner) : Stream
         await entering;
         try
         {
+            // The server sends what is written to an upgraded request at once; nothing needs to be flushed.
             var writing = inner.WriteAsync(_buffer.AsMemory(0, _used), cancellationToken);
             waited |= !writing.IsCompleted;
             await writing;
-            var flushing = inner.FlushAsync(cancellationToken);
-            waited |= !flushing.IsCompleted;
-            await flushing;
         }
         finally
         {
