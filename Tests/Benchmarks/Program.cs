@@ -1,0 +1,35 @@
+using System.Globalization;
+using AspireStreaming.Benchmarks;
+using AspireStreaming.Benchmarks.Load;
+using AspireStreaming.Streaming.Redis;
+using BenchmarkDotNet.Running;
+
+switch (args)
+{
+    case ["budget"]:
+        return await AllocationBudget.CheckAsync().ConfigureAwait(false) ? 0 : 1;
+    case ["publish", var port, var connections, var events, var batch]:
+        return await PublishLoad.RunAsync(Number(port), Number(connections), Number(events), Number(batch)).ConfigureAwait(false);
+    case ["script", var partition, var epoch]:
+        Console.Write(new FencedScripts(Number(partition), long.Parse(epoch, CultureInfo.InvariantCulture)).AppendText);
+        return 0;
+    case [] or ["--help"] or ["-h"]:
+        Console.WriteLine("""
+            Usage: dotnet run -c Release --project Tests/Benchmarks -- <what>
+
+              budget             bytes allocated for each appended event against budgets.json; exit code 1 if one is over
+              --filter '*'       BenchmarkDotNet, with its own options
+              publish PORT CONNECTIONS EVENTS BATCH
+                                 publishes to a running Publisher API as fast as it answers
+              script PARTITION EPOCH
+                                 prints the append script, to be run by redis-benchmark
+
+            Tests/Benchmarks/load-run starts Redis, PostgreSQL and the services and holds them against redis-benchmark and psql.
+            """);
+        return 0;
+    default:
+        BenchmarkSwitcher.FromAssembly(typeof(AppendBenchmarks).Assembly).Run(args);
+        return 0;
+}
+
+static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
