@@ -37,7 +37,7 @@ public static class ServiceDefaultsExtensions
 
         if (builder is WebApplicationBuilder web)
         {
-            web.Services.AddOpenApi();
+            web.Services.AddApiDocument();
             web.AddStreamAccess();
         }
 

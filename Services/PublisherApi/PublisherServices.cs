@@ -19,6 +19,7 @@ internal static class PublisherServices
     public static void AddPublisher(this WebApplicationBuilder builder)
     {
         var services = builder.Services;
+        services.AddApiOperations(PublishDocument.Operations);
         services.AddOptionsWithValidateOnStart<PublisherOptions>()
             .Bind(builder.Configuration.GetSection(PublisherOptions.SectionName))
             .ValidateDataAnnotations();

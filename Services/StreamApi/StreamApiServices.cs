@@ -29,6 +29,7 @@ internal static class StreamApiServices
     public static void AddStreamApi(this WebApplicationBuilder builder)
     {
         builder.AddServiceDefaults();
+        builder.Services.AddApiOperations(StreamApiDocument.Operations);
         builder.AddRedisClient(ResourceNames.Redis);
         builder.Services.AddRedisLink(builder.Configuration);
         builder.Services.AddOptionsWithValidateOnStart<DeliveryOptions>()

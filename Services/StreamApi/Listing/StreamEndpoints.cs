@@ -42,7 +42,7 @@ internal static class StreamEndpoints
 
         return await Dependencies.GuardAsync(context, async () =>
         {
-            var page = await listing.ListAsync(count, after, context.RequestAborted);
+            var page = await listing.ListAsync(count, after, context.GetStreamAccess().CanSubscribe, context.RequestAborted);
             var outcome = await fleet.AskAsync(
                 FleetQuestion.Subscribers([.. page.Streams.Select(stream => stream.Name)]), isLocal, context.RequestAborted);
             return TypedResults.Json(

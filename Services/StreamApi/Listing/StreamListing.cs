@@ -20,6 +20,9 @@ internal sealed class StreamListing(
 {
     private const int ConcurrentDescriptions = 16;
 
+    /// <summary>How many pages of streams are looked through for one page of those that the caller may see.</summary>
+    private const int MaxPages = 20;
+
     private readonly TimeSpan _timeout = hotLogOptions.Value.CommandTimeout;
 
     /// <summary>Where a page of the listing begins: after the stream of this name with this last activity.</summary>
@@ -58,9 +61,22 @@ internal sealed class StreamListing(
 
     /// <summary>
     /// One page of streams, newest activity first; without Redis those that the archive has. Subscribers are those of this replica.
+    /// A caller who may not see every stream gets a page that is not full after so many others.
     /// </summary>
     /// <exception cref="Exception">Redis is away, and the archive too or there is none.</exception>
-    public async Task<StreamList> ListAsync(int limit, Cursor? after, CancellationToken cancellationToken)
+    public async Task<StreamList> ListAsync(int limit, Cursor? after, Func<string, bool> isVisible, CancellationToken cancellationToken)
+    {
+        var list = await ListPageAsync(limit, after, isVisible, cancellationToken);
+        for (var pages = 1; pages < MaxPages && list.Streams.Count < limit && list.Next is { } next && Cursor.TryParse(next, out var at); pages++)
+        {
+            var more = await ListPageAsync(limit - list.Streams.Count, at, isVisible, cancellationToken);
+            list = more with { Streams = [.. list.Streams, .. more.Streams], Partial = list.Partial || more.Partial };
+        }
+
+        return list;
+    }
+
+    private async Task<StreamList> ListPageAsync(int limit, Cursor? after, Func<string, bool> isVisible, CancellationToken cancellationToken)
     {
         Cursor[] page;
         bool isPartial;
@@ -74,12 +90,12 @@ internal sealed class StreamListing(
         }
         catch (Exception exception) when (archive.IsConfigured && RedisFaults.Classify(exception) != FaultKind.Permanent)
         {
-            return await ListArchivedAsync(limit, after, cancellationToken);
+            return await ListArchivedAsync(limit, after, isVisible, cancellationToken);
         }
 
         var listed = page.Length > limit ? page[..limit] : page;
         var streams = new List<StreamInfo>(listed.Length);
-        foreach (var some in listed.Chunk(ConcurrentDescriptions))
+        foreach (var some in listed.Where(item => isVisible(item.Name)).Chunk(ConcurrentDescriptions))
         {
             var described = await Task.WhenAll(some.Select(item => DescribeAsync(item.Name, cancellationToken)));
             streams.AddRange(described.OfType<Description>().Select(item => item.Info));
@@ -153,12 +169,16 @@ internal sealed class StreamListing(
         archived.EndState ?? StreamStates.Running);
 
     /// <exception cref="ArchiveUnavailableException">The archive is away too.</exception>
-    private async Task<StreamList> ListArchivedAsync(int limit, Cursor? after, CancellationToken cancellationToken)
+    private async Task<StreamList> ListArchivedAsync(
+        int limit, Cursor? after, Func<string, bool> isVisible, CancellationToken cancellationToken)
     {
         (DateTimeOffset UpdatedAt, string Name)? position = after is { } cursor ? (DateTimeOffset.FromUnixTimeMilliseconds(cursor.At), cursor.Name) : null;
         var page = await archive.ListStreamsAsync(limit + 1, position, cancellationToken);
         return new StreamList(
-            [.. page.Take(limit).Select(Describe)], page.Count > limit ? CursorOf(page[limit - 1]).ToString() : null, [], true);
+            [.. page.Take(limit).Where(stream => isVisible(stream.Name)).Select(Describe)],
+            page.Count > limit ? CursorOf(page[limit - 1]).ToString() : null,
+            [],
+            true);
     }
 
     /// <summary>What the archive has, and what the hot log has beyond it.</summary>

@@ -59,14 +59,16 @@ public sealed class ProblemTests
     }
 
     [Fact]
-    public async Task OpenApi_document_describes_the_service_but_not_the_defaults()
+    public async Task OpenApi_document_describes_the_service_and_the_defaults()
     {
         await using var service = await TestService.StartAsync(map: app => app.MapGet("/things/{id}", (string id) => id));
 
         var document = await service.GetJsonAsync("/openapi/v1.json");
 
         Assert.StartsWith("3.", (string?)document["openapi"]);
-        Assert.Equal(["/things/{id}"], document["paths"]!.AsObject().Select(path => path.Key));
+        Assert.Equal(
+            ["/alive", "/health", "/metrics", "/openapi/v1.json", "/things/{id}"],
+            document["paths"]!.AsObject().Select(path => path.Key).Order(StringComparer.Ordinal));
     }
 
     private sealed record Thing(string Name);

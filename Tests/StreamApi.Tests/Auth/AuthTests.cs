@@ -86,6 +86,84 @@ public sealed class AuthTests(RedisFixture redis) : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Connection_of_high_priority_has_a_share_in_the_reserve()
+    {
+        await using var host = await StreamApiHost.StartAsync(
+            redis.Process.ConnectionString,
+            $"--Auth:Jwt:Secret={TokenIssuer.Secret}",
+            "--Delivery:MaxConnections=1",
+            "--Admission:PriorityReserve=1");
+        var high = TokenIssuer.Hs256(TokenIssuer.Claims("""{"sub":"vip","subscribe":["*"],"priority":"high"}"""));
+
+        await using var first = await host.OpenAsync($"/streams/{_stream}/events?access_token={Token()}");
+        await using var second = await host.OpenAsync($"/streams/{_stream}/events?access_token={Token()}");
+        await using var reserved = await host.OpenAsync($"/streams/{_stream}/events?access_token={high}");
+        await using var beyond = await host.OpenAsync($"/streams/{_stream}/events?access_token={high}");
+
+        Assert.Equal([200, 503, 200, 503], [first.Status, second.Status, reserved.Status, beyond.Status]);
+    }
+
+    [Fact]
+    public async Task Listing_has_the_streams_that_the_caller_may_read()
+    {
+        await _log.AppendNumbersAsync(TestLog.NewStream("mine"), 1, 1);
+        for (var number = 0; number < 5; number++)
+        {
+            await _log.AppendNumbersAsync(TestLog.NewStream("other"), 1, 1);
+        }
+
+        var seen = new List<string>();
+        for (string? next = ""; next is not null;)
+        {
+            var page = await ExpectAsync(HttpStatusCode.OK, "/streams?limit=1" + (next.Length > 0 ? "&cursor=" + next : ""), Token());
+            seen.AddRange(page["streams"]!.AsArray().Select(stream => (string)stream!["name"]!));
+            next = (string?)page["next"];
+        }
+
+        var all = await ExpectAsync(HttpStatusCode.OK, "/streams?limit=1000", _admin);
+        Assert.Contains(_stream, seen);
+        Assert.All(seen, name => Assert.StartsWith("mine-", name, StringComparison.Ordinal));
+        Assert.Contains(all["streams"]!.AsArray(), stream => (string)stream!["name"]! == _other);
+    }
+
+    [Fact]
+    public async Task Session_ends_when_its_token_expires()
+    {
+        using var socket = new System.Net.WebSockets.ClientWebSocket();
+        var address = new UriBuilder(_host.Http) { Scheme = "ws", Path = "/ws", Query = "access_token=" + Token(expiresIn: 3) };
+        await socket.ConnectAsync(address.Uri, Cancel);
+        var received = new System.Text.StringBuilder();
+        var buffer = new byte[4096];
+        while (await socket.ReceiveAsync(buffer.AsMemory(), Cancel) is { MessageType: not System.Net.WebSockets.WebSocketMessageType.Close } message)
+        {
+            received.Append(System.Text.Encoding.UTF8.GetString(buffer, 0, message.Count));
+        }
+
+        Assert.Contains("token-expired", received.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Session_is_not_opened_without_a_credential_or_by_the_cookie_from_a_foreign_page()
+    {
+        foreach (var headers in new (string Name, string Value)[][]
+        {
+            [],
+            [("Cookie", "aspirestreaming=" + Token()), ("Origin", "https://evil.example")],
+        })
+        {
+            using var socket = new System.Net.WebSockets.ClientWebSocket();
+            foreach (var (name, value) in headers)
+            {
+                socket.Options.SetRequestHeader(name, value);
+            }
+
+            var refused = await Assert.ThrowsAsync<System.Net.WebSockets.WebSocketException>(
+                () => socket.ConnectAsync(new UriBuilder(_host.Http) { Scheme = "ws", Path = "/ws" }.Uri, Cancel));
+            Assert.Contains("401", refused.Message, StringComparison.Ordinal);
+        }
+    }
+
     [Theory]
     [InlineData("/stats")]
     [InlineData("/connections")]
