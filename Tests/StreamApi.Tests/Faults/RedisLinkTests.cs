@@ -26,6 +26,7 @@ public sealed class RedisLinkTests : IAsyncLifetime
     private TcpFaultProxy _proxy = null!;
     private StreamApiHost _host = null!;
     private TestLog _log = null!;
+    private readonly int[] _published = new int[2];
     private int _replaced;
 
     public async ValueTask InitializeAsync()
@@ -92,6 +93,7 @@ public sealed class RedisLinkTests : IAsyncLifetime
         {
             _proxy.Reset();
             await Eventually.TrueAsync(() => _proxy.Open >= 2, Recovery, "they are back", TestContext.Current.CancellationToken);
+            await MorePublishedAsync();
         }
     });
 
@@ -103,6 +105,7 @@ public sealed class RedisLinkTests : IAsyncLifetime
             var accepted = _proxy.Accepted;
             await _redis.SendAsync("CLIENT KILL TYPE pubsub", TestContext.Current.CancellationToken);
             await Eventually.TrueAsync(() => _proxy.Accepted > accepted, Recovery, "it is back", TestContext.Current.CancellationToken);
+            await MorePublishedAsync();
         }
     });
 
@@ -151,10 +154,12 @@ public sealed class RedisLinkTests : IAsyncLifetime
                 }
             }
 
-            var publishing = _streams.Select(stream => PublishAsync(stream, stop.Token)).ToArray();
+            var publishing = Enumerable.Range(0, _streams.Length).Select(stream => PublishAsync(stream, stop.Token)).ToArray();
+            await MorePublishedAsync();
             await disturb();
-            await stop.CancelAsync();
             var over = Stopwatch.StartNew();
+            await MorePublishedAsync();
+            await stop.CancelAsync();
             var published = await Task.WhenAll(publishing);
 
             await Task.WhenAll(clients.Select(reader => ReadAllAsync(reader.Client, published[reader.Stream])))
@@ -171,8 +176,18 @@ public sealed class RedisLinkTests : IAsyncLifetime
         }
     }
 
+    private Task MorePublishedAsync()
+    {
+        int[] before = [.. _published];
+        return Eventually.TrueAsync(
+            () => before.Index().All(count => Volatile.Read(ref _published[count.Index]) >= count.Item + 20),
+            Recovery,
+            "more is published to every stream",
+            TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Publishes numbers until told to stop, each until it is acknowledged.</summary>
-    private async Task<int> PublishAsync(string stream, CancellationToken stop)
+    private async Task<int> PublishAsync(int stream, CancellationToken stop)
     {
         using var timer = new PeriodicTimer(PublishInterval, TimeProvider.System);
         for (var number = 1; ; number++)
@@ -180,8 +195,9 @@ public sealed class RedisLinkTests : IAsyncLifetime
             await timer.WaitForNextTickAsync(TestContext.Current.CancellationToken);
 
             // One request, so that a try that ran without an answer is not a second event.
-            var request = new AppendRequest { Stream = stream, Events = [_log.Event(data: number.ToString(CultureInfo.InvariantCulture))] };
+            var request = new AppendRequest { Stream = _streams[stream], Events = [_log.Event(data: number.ToString(CultureInfo.InvariantCulture))] };
             await Eventually.TrueAsync(() => TryAppendAsync(request), Recovery, "Redis takes the event", TestContext.Current.CancellationToken);
+            Volatile.Write(ref _published[stream], number);
             if (stop.IsCancellationRequested)
             {
                 return number;
