@@ -32,14 +32,18 @@ public sealed class ArchiveAudit(NpgsqlDataSource dataSource) : IDisposable
             select first_epoch, first_seq, last_epoch, last_seq, first_day, last_day from streams where name = $1
         ),
         present as (
-            select epoch, seq, previous_epoch, previous_seq, false as dead from events
+            select epoch, seq, previous_epoch, previous_seq, false as dead, false as alias from events
             where stream = $1 and day between $2 and $3
             union all
-            select epoch, seq, null, null, true from dead_events
+            select epoch, seq, null, null, true, false from dead_events
+            where stream = $1 and (epoch, seq) >= (select first_epoch, first_seq from stream)
+            union all
+            -- The event is at another position.
+            select epoch, seq, null, null, true, true from event_aliases
             where stream = $1 and (epoch, seq) >= (select first_epoch, first_seq from stream)
         ),
         steps as (
-            select epoch, seq, previous_epoch, previous_seq, dead,
+            select epoch, seq, previous_epoch, previous_seq, dead, alias,
                 lag(epoch) over w as epoch_before, lag(seq) over w as seq_before, lag(dead) over w as dead_before,
                 lead(epoch) over w is null as ends
             from present window w as (order by epoch, seq)
@@ -69,7 +73,7 @@ public sealed class ArchiveAudit(NpgsqlDataSource dataSource) : IDisposable
         totals as (
             select
                 count(*) filter (where not dead) as events,
-                count(*) filter (where dead) as dead,
+                count(*) filter (where dead and not alias) as dead,
                 count(*) filter (where epoch is distinct from epoch_before) as epochs,
                 count(*) filter (where step = 'anew') as restarts,
                 count(*) filter (where step = 'hole') as holes,

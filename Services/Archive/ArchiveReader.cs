@@ -190,6 +190,86 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         },
         new ArchiveKnowledge(StreamPosition.Zero, null, null, []));
 
+    /// <inheritdoc/>
+    public Task<ArchivedEvents> FindAsync(IReadOnlyList<EventKey> events, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            ArgumentNullException.ThrowIfNull(events);
+            var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using var closing = connection.ConfigureAwait(false);
+            await using var batch = new NpgsqlBatch(connection);
+            batch.BatchCommands.Add(new NpgsqlBatchCommand("select name, last_epoch, last_seq from streams where name = any($1)")
+            {
+                Parameters = { new NpgsqlParameter<string[]> { TypedValue = [.. events.Select(static item => item.Stream).Distinct()] } },
+            });
+
+            // One look-up by key each, whatever the planner thinks of the number of rows. What was deleted is settled, too.
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(
+                """
+                select (asked.number - 1)::int
+                from unnest($1::text[], $2::bigint[], $3::bigint[], $4::date[]) with ordinality as asked(stream, epoch, seq, day, number)
+                left join lateral (
+                    select true as yes from events e
+                    where e.stream = asked.stream and e.epoch = asked.epoch and e.seq = asked.seq and e.day = asked.day limit 1
+                ) stored on true
+                left join event_aliases a on a.stream = asked.stream and a.epoch = asked.epoch and a.seq = asked.seq
+                left join dead_events d on d.stream = asked.stream and d.epoch = asked.epoch and d.seq = asked.seq
+                left join deletions x on x.stream = asked.stream and (asked.epoch, asked.seq) <= (x.epoch, x.seq)
+                where stored.yes or a.seq is not null or d.seq is not null or x.seq is not null
+                """)
+            {
+                Parameters =
+                {
+                    new NpgsqlParameter<string[]> { TypedValue = [.. events.Select(static item => item.Stream)] },
+                    new NpgsqlParameter<long[]> { TypedValue = [.. events.Select(static item => item.Position.Epoch)] },
+                    new NpgsqlParameter<long[]> { TypedValue = [.. events.Select(static item => item.Position.Sequence)] },
+                    new NpgsqlParameter<DateOnly[]>
+                    {
+                        TypedValue = [.. events.Select(static item => DateOnly.FromDateTime(
+                            DateTimeOffset.FromUnixTimeMilliseconds(item.RecordedAt).UtcDateTime))],
+                    },
+                },
+            });
+            var last = new Dictionary<string, StreamPosition>(StringComparer.Ordinal);
+            var archived = new HashSet<int>();
+            await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                last[reader.GetString(0)] = new StreamPosition(reader.GetInt64(1), reader.GetInt64(2));
+            }
+
+            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                archived.Add(reader.GetInt32(0));
+            }
+
+            return new ArchivedEvents(archived, last);
+        },
+        ArchivedEvents.None);
+
+    /// <summary>
+    /// How many positions after one and up to another have their event elsewhere, because it was appended again after a fault; counted
+    /// up to a limit.
+    /// </summary>
+    public Task<int> CountAliasesAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) => TolerantAsync(
+        async () =>
+        {
+            await using var command = dataSource.CreateCommand(
+                """
+                select count(*)::int from (
+                    select from event_aliases where stream = $1 and (epoch, seq) > ($2, $3) and (epoch, seq) <= ($4, $5) limit $6
+                ) found
+                """);
+            command.Parameters.Add(Text(stream));
+            AddPosition(command.Parameters, after);
+            AddPosition(command.Parameters, upTo);
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = most });
+            return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+        },
+        0);
+
     private static NpgsqlBatchCommand? KnownIdsCommand(string stream, IReadOnlyList<AppendEvent> events)
     {
         var indexes = new List<int>(events.Count);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using AspireStreaming.PublisherApi.Appending;
+using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.Options;
@@ -25,7 +26,7 @@ internal sealed class PublisherMetrics : IDisposable
     private readonly Histogram<double> _appendDuration;
     private readonly Histogram<long> _batchSize;
 
-    public PublisherMetrics(IMeterFactory meters, HotLog log, RedisCircuit circuit, InFlightBytes inFlight, IOptions<HotLogOptions> hotLog)
+    public PublisherMetrics(IMeterFactory meters, HotLog log, RedisCircuit circuit, InFlightBytes inFlight, AcknowledgedEvents acknowledged, IOptions<HotLogOptions> hotLog)
     {
         _meter = meters.Create(Name);
         _appended = _meter.CreateCounter<long>("publisher.events.appended", "{event}", "Events appended to the hot log.");
@@ -54,6 +55,10 @@ internal sealed class PublisherMetrics : IDisposable
         var limit = hotLog.Value.MaxArchiveBacklogBytes;
         _meter.CreateObservableGauge(
             "publisher.archive.backlog_limit", () => limit, "By", "Bytes at which publishes are refused; 0 = no limit.");
+        _meter.CreateObservableGauge(
+            "publisher.healing.retained", () => acknowledged.Bytes, "By", "Acknowledged events kept until the archive has them.");
+        _meter.CreateObservableCounter(
+            "publisher.healing.evicted", () => acknowledged.Evicted, "{event}", "Acknowledged events no longer kept because of the bound.");
         _meter.CreateObservableGauge("publisher.requests.bytes", () => inFlight.Current, "By", "Bytes reserved for request bodies.");
         _meter.CreateObservableGauge(
             "publisher.redis.circuit", () => (long)circuit.State, "{state}", "State of the circuit to Redis: 0 closed, 1 half-open, 2 open.");

@@ -1,9 +1,11 @@
 using AspireStreaming.Archive;
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
+using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming;
+using AspireStreaming.Streaming.Redis;
 using AspireStreaming.Streaming.Rpc;
 using AspireStreaming.V1;
 using Grpc.AspNetCore.Server;
@@ -29,6 +31,9 @@ internal static class PublisherServices
         services.AddOptionsWithValidateOnStart<RedisResilienceOptions>()
             .Bind(builder.Configuration.GetSection(RedisResilienceOptions.SectionName))
             .ValidateDataAnnotations();
+        services.AddOptionsWithValidateOnStart<HealingOptions>()
+            .Bind(builder.Configuration.GetSection(HealingOptions.SectionName))
+            .ValidateDataAnnotations();
         services.AddOptions<HostOptions>()
             .Configure<IOptions<PublisherOptions>>((host, publisher) => host.ShutdownTimeout = publisher.Value.ShutdownTimeout);
 
@@ -48,6 +53,9 @@ internal static class PublisherServices
         services.AddSingleton<RedisCircuit>();
         services.AddSingleton<RedisPipeline>();
         services.AddSingleton<EventAppender>();
+        services.AddSingleton<AcknowledgedEvents>();
+        services.AddSingleton<IHealingSource>(provider => provider.GetRequiredService<AcknowledgedEvents>());
+        services.AddHostedService<HealingWorker>();
         services.AddSingleton<ArchiveProgress>();
         services.AddSingleton<PublisherMetrics>();
         services.AddSingleton<StreamActivity>();

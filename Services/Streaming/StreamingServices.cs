@@ -12,8 +12,9 @@ namespace AspireStreaming.Streaming;
 public static class StreamingServices
 {
     /// <summary>
-    /// Adds <see cref="HotLog"/>, <see cref="HotLogReader"/>, <see cref="HotLogTrimmer"/> and <see cref="PartitionFence"/>, all singletons.
-    /// An <c>IConnectionMultiplexer</c> must be registered; an <see cref="IArchiveLookup"/> is used when it is.
+    /// Adds <see cref="HotLog"/>, <see cref="HotLogReader"/>, <see cref="HotLogTrimmer"/>, <see cref="HotLogHealing"/> and
+    /// <see cref="PartitionFence"/>, all singletons. An <c>IConnectionMultiplexer</c> must be registered; an <see cref="IArchiveLookup"/>
+    /// and an <see cref="IHealingSource"/> are used when they are.
     /// </summary>
     public static IServiceCollection AddHotLog(this IServiceCollection services, IConfiguration configuration)
     {
@@ -22,6 +23,7 @@ public static class StreamingServices
             .ValidateDataAnnotations();
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<PartitionFence>();
+        services.TryAddSingleton<HotLogHealing>();
         services.TryAddSingleton<HotLog>();
         services.TryAddSingleton<HotLogReader>();
         services.TryAddSingleton<HotLogTrimmer>();

@@ -28,6 +28,9 @@ internal sealed class ArchiveBatch
     /// <summary>Events that are damaged and go straight to <c>dead_events</c>.</summary>
     public List<DeadEvent> Damaged { get; } = [];
 
+    /// <summary>Events that were appended again after a fault of the hot log.</summary>
+    public List<RepeatedEvent> Repeated { get; } = [];
+
     /// <summary>The days that the rows are of.</summary>
     public HashSet<DateOnly> Days { get; } = [];
 
@@ -85,6 +88,7 @@ internal sealed class ArchiveBatch
         Streams.Clear();
         Deletions.Clear();
         Damaged.Clear();
+        Repeated.Clear();
         Days.Clear();
         _deleted.Clear();
         Array.Clear(_advances);
@@ -139,12 +143,22 @@ internal sealed class ArchiveBatch
             Rows.Add(entry.Stream, stored);
             Events.Add(new BatchEvent(entry.Stream, stored));
             tally.Add(position, batch.RecordedAt, day, frame.Flags, frame);
+            if (frame.FirstPosition() is { } first)
+            {
+                Repeated.Add(new RepeatedEvent(entry.Stream, position, first));
+            }
         }
     }
 }
 
 /// <summary>An event of a batch.</summary>
 internal readonly record struct BatchEvent(string Stream, StoredEvent Event);
+
+/// <summary>An event that was appended again after a fault.</summary>
+/// <param name="Stream">The stream.</param>
+/// <param name="Position">Its position.</param>
+/// <param name="First">The position that it had first.</param>
+internal readonly record struct RepeatedEvent(string Stream, StreamPosition Position, StreamPosition First);
 
 /// <summary>A stream that was deleted from the hot log.</summary>
 /// <param name="Stream">The stream.</param>

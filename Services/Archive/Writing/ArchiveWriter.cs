@@ -121,6 +121,12 @@ internal sealed class ArchiveWriter(NpgsqlDataSource dataSource, DayPartitions d
         }
 
         await session.BuryAsync(dead, cancellationToken);
+        foreach (var repeated in batch.Repeated)
+        {
+            inserted -= await session.ResolveAsync(repeated, batch.Streams[repeated.Stream], cancellationToken);
+        }
+
+        inserted -= await session.ForgetDeletedAsync(batch.Streams, cancellationToken);
         await session.TallyAsync(batch.Streams, cancellationToken);
         foreach (var deletion in batch.Deletions)
         {

@@ -1,3 +1,4 @@
+using AspireStreaming.Streaming.Contracts;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -14,6 +15,7 @@ internal sealed class CommitSession : IAsyncDisposable
 
     private readonly NpgsqlCommand _advance;
     private readonly NpgsqlCommand _tally;
+    private readonly NpgsqlCommand _deleted;
 
     private CommitSession(NpgsqlConnection connection)
     {
@@ -37,6 +39,10 @@ internal sealed class CommitSession : IAsyncDisposable
                 Array(NpgsqlDbType.Bigint),
                 new() { NpgsqlDbType = NpgsqlDbType.Interval },
             },
+        };
+        _deleted = new NpgsqlCommand("select stream, epoch, seq from deletions where stream = any($1)", connection)
+        {
+            Parameters = { Array(NpgsqlDbType.Text) },
         };
         _tally = new NpgsqlCommand(
             """
@@ -99,6 +105,7 @@ internal sealed class CommitSession : IAsyncDisposable
         {
             await session._advance.PrepareAsync(cancellationToken);
             await session._tally.PrepareAsync(cancellationToken);
+            await session._deleted.PrepareAsync(cancellationToken);
             return session;
         }
         catch
@@ -213,6 +220,95 @@ internal sealed class CommitSession : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// An event that was appended again after a fault is kept once: where it was first if that is archived, else where it is now. The
+    /// other position becomes an alias.
+    /// </summary>
+    /// <returns>1 when the row just inserted went again, else 0.</returns>
+    public async Task<long> ResolveAsync(RepeatedEvent repeated, StreamTally tally, CancellationToken cancellationToken)
+    {
+        StreamPosition? stored = null;
+        await using (var find = new NpgsqlCommand(
+            """
+            select epoch, seq from events where stream = $1 and epoch = $2 and seq = $3
+            union all
+            select at_epoch, at_seq from event_aliases where stream = $1 and epoch = $2 and seq = $3
+            limit 1
+            """,
+            Connection))
+        {
+            find.Parameters.Add(Text(repeated.Stream));
+            AddPosition(find.Parameters, repeated.First);
+            await using var reader = await find.ExecuteReaderAsync(cancellationToken);
+            if (await reader.ReadAsync(cancellationToken))
+            {
+                stored = new StreamPosition(reader.GetInt64(0), reader.GetInt64(1));
+            }
+        }
+
+        var removed = 0;
+        var (alias, at) = (repeated.First, repeated.Position);
+        if (stored is { } elsewhere && elsewhere != repeated.Position)
+        {
+            await using var remove = new NpgsqlCommand("delete from events where stream = $1 and epoch = $2 and seq = $3", Connection);
+            remove.Parameters.Add(Text(repeated.Stream));
+            AddPosition(remove.Parameters, repeated.Position);
+            removed = await remove.ExecuteNonQueryAsync(cancellationToken);
+            tally.Inserted -= removed;
+            (alias, at) = (repeated.Position, elsewhere);
+        }
+
+        await using var note = new NpgsqlCommand(
+            "insert into event_aliases (stream, epoch, seq, at_epoch, at_seq) values ($1, $2, $3, $4, $5) on conflict do nothing", Connection);
+        note.Parameters.Add(Text(repeated.Stream));
+        AddPosition(note.Parameters, alias);
+        AddPosition(note.Parameters, at);
+        await note.ExecuteNonQueryAsync(cancellationToken);
+        return removed;
+    }
+
+    /// <summary>Takes out again what belongs to a stream's life before a deletion: an old log came back.</summary>
+    /// <returns>Number of rows.</returns>
+    public async Task<long> ForgetDeletedAsync(Dictionary<string, StreamTally> streams, CancellationToken cancellationToken)
+    {
+        if (streams.Count == 0)
+        {
+            return 0;
+        }
+
+        _deleted.Parameters[0].Value = streams.Keys.ToArray();
+        var forgotten = new List<(string Stream, StreamPosition UpTo)>();
+        await using (var reader = await _deleted.ExecuteReaderAsync(cancellationToken))
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                var upTo = new StreamPosition(reader.GetInt64(1), reader.GetInt64(2));
+                if (streams[reader.GetString(0)].First <= upTo)
+                {
+                    forgotten.Add((reader.GetString(0), upTo));
+                }
+            }
+        }
+
+        var removed = 0L;
+        foreach (var (stream, upTo) in forgotten)
+        {
+            await using var command = new NpgsqlCommand("delete from events where stream = $1 and (epoch, seq) <= ($2, $3)", Connection);
+            command.Parameters.Add(Text(stream));
+            AddPosition(command.Parameters, upTo);
+            var count = await command.ExecuteNonQueryAsync(cancellationToken);
+            var tally = streams[stream];
+            tally.Inserted -= count;
+            removed += count;
+            if (tally.Last <= upTo)
+            {
+                streams.Remove(stream);
+            }
+        }
+
+        return removed;
+    }
+
     /// <summary>Brings the streams table up to date.</summary>
     public async Task TallyAsync(Dictionary<string, StreamTally> streams, CancellationToken cancellationToken)
     {
@@ -254,6 +350,14 @@ internal sealed class CommitSession : IAsyncDisposable
                     and day >= (select first_day from streams where name = $1) and day <= (select last_day from streams where name = $1)
                 """);
             Add("delete from dead_events where stream = $1 and (epoch, seq) <= ($2, $3)");
+            Add("delete from event_aliases where stream = $1 and (epoch, seq) <= ($2, $3)");
+            Add(
+                """
+                insert into deletions as d (stream, epoch, seq, deleted_at) values ($1, $2, $3, $4)
+                on conflict (stream) do update set epoch = excluded.epoch, seq = excluded.seq, deleted_at = excluded.deleted_at
+                    where (d.epoch, d.seq) < (excluded.epoch, excluded.seq)
+                """,
+                deletion.DeletedAt);
             Add("delete from streams where name = $1 and (last_epoch, last_seq) <= ($2, $3)");
 
             // An old delete that came again after the stream began anew leaves the new part.
@@ -301,7 +405,14 @@ internal sealed class CommitSession : IAsyncDisposable
     {
         await _advance.DisposeAsync();
         await _tally.DisposeAsync();
+        await _deleted.DisposeAsync();
         await Connection.DisposeAsync();
+    }
+
+    private static void AddPosition(NpgsqlParameterCollection parameters, StreamPosition position)
+    {
+        parameters.Add(new NpgsqlParameter<long> { TypedValue = position.Epoch });
+        parameters.Add(new NpgsqlParameter<long> { TypedValue = position.Sequence });
     }
 
     private static string? Storable(string? text) => text?.Replace('\0', '\uFFFD');

@@ -43,6 +43,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
     private TimeSpan _idle;
     private long _lastCommit;
     private int _turn;
+    private bool _recheck = true;
 
     public ArchiveLane(
         int lane,
@@ -108,6 +109,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
             }
             catch (Exception exception)
             {
+                _recheck = true;
                 var delay = _redisBackoff.Next();
                 ArchiverLog.ReadFailed(_logger, _lane, delay.TotalSeconds, exception);
                 await WaitForRedisAsync(exception, delay, stoppingToken);
@@ -121,6 +123,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
     private async Task<bool> StepAsync(CancellationToken stoppingToken, CancellationToken hardStop)
     {
         var partitions = _owned.OfLane(_lane, _options.Lanes);
+        await CheckFenceAsync(partitions, hardStop);
         await ReleaseAsync(partitions, hardStop);
         await Task.WhenAll(partitions.Where(partition => partition.Trim is not null).Select(partition => TrimAsync(partition, hardStop)));
         var ready = await FindReadyAsync(partitions, hardStop);
@@ -149,6 +152,25 @@ internal sealed class ArchiveLane : IAsyncDisposable
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// After an absence of Redis: what the archive has seen of a partition's epochs is compared with what Redis has, so that a loss is
+    /// noticed where nobody publishes.
+    /// </summary>
+    private async Task CheckFenceAsync(List<OwnedPartition> partitions, CancellationToken cancellationToken)
+    {
+        if (!_recheck || partitions.Count == 0)
+        {
+            return;
+        }
+
+        await Task.WhenAll(partitions.Select(async partition =>
+        {
+            _fence.Observe(partition.Number, partition.Lease.Watermark.Epoch);
+            await _fence.CheckAsync(partition.Number, cancellationToken);
+        }));
+        _recheck = false;
     }
 
     private async Task ReleaseAsync(List<OwnedPartition> partitions, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.Streaming.Redis.Link;
@@ -16,6 +17,7 @@ internal sealed class ArchiveProgress
 {
     private readonly IConnectionMultiplexer _redis;
     private readonly HotLogReader _reader;
+    private readonly AcknowledgedEvents _acknowledged;
     private readonly TimeProvider _time;
     private readonly ILogger<ArchiveProgress> _logger;
     private readonly TimeSpan _pollInterval;
@@ -24,11 +26,17 @@ internal sealed class ArchiveProgress
     private Task? _subscription;
 
     public ArchiveProgress(
-        RedisLink link, HotLogReader reader, IOptions<PublisherOptions> options, TimeProvider time, ILogger<ArchiveProgress> logger)
+        RedisLink link,
+        HotLogReader reader,
+        AcknowledgedEvents acknowledged,
+        IOptions<PublisherOptions> options,
+        TimeProvider time,
+        ILogger<ArchiveProgress> logger)
     {
         _redis = link.Multiplexer;
         link.Replaced += Resubscribe;
         _reader = reader;
+        _acknowledged = acknowledged;
         _time = time;
         _logger = logger;
         _pollInterval = options.Value.ArchivePollInterval;
@@ -57,7 +65,9 @@ internal sealed class ArchiveProgress
                 if (await ReadMetaAsync(stream, either.Token) is { } meta)
                 {
                     position ??= meta.Last;
-                    if (meta.Archived >= position)
+
+                    // The archive may have what came after a loss and not yet what was put back since.
+                    if (meta.Archived >= position && !_acknowledged.Holds(stream, position.Value))
                     {
                         return true;
                     }

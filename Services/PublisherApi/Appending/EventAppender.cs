@@ -1,3 +1,4 @@
+using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
@@ -9,6 +10,7 @@ namespace AspireStreaming.PublisherApi.Appending;
 /// <summary>Appends to the hot log and deletes from it, with retries, circuit, metrics and log. Thread-safe.</summary>
 internal sealed class EventAppender(
     HotLog log,
+    AcknowledgedEvents acknowledged,
     RedisPipeline pipeline,
     RedisCircuit circuit,
     PublisherMetrics metrics,
@@ -31,9 +33,7 @@ internal sealed class EventAppender(
         try
         {
             var result = await pipeline.ExecuteAsync(
-                static (state, token) => new ValueTask<AppendResult>(state.log.AppendAsync(state.request, token)),
-                (log, request),
-                cancellationToken);
+                static (state, token) => state.appender.TryAppendAsync(state.request, token), (appender: this, request), cancellationToken);
             outcome = new AppendOutcome(result);
         }
         catch (Exception exception) when (Refuse(exception, cancellationToken) is { } refused)
@@ -61,13 +61,25 @@ internal sealed class EventAppender(
         return outcome;
     }
 
+    /// <summary>One try. What it was told is kept before anybody else hears of it.</summary>
+    private async ValueTask<AppendResult> TryAppendAsync(AppendRequest request, CancellationToken cancellationToken)
+    {
+        var result = await log.AppendAsync(request, cancellationToken);
+        if (result.Status == AppendStatus.Appended)
+        {
+            await acknowledged.KeepAsync(request, result, cancellationToken);
+        }
+
+        return result;
+    }
+
     /// <summary>Deletes a stream.</summary>
     /// <returns>Null when it is deleted.</returns>
     public async Task<Problem?> DeleteAsync(string stream, bool fromArchive, CancellationToken cancellationToken)
     {
         try
         {
-            var attempt = new DeleteAttempt(log, stream, fromArchive);
+            var attempt = new DeleteAttempt(log, acknowledged, stream, fromArchive);
             var deleted = await pipeline.ExecuteAsync(
                 static (state, token) => new ValueTask<bool>(state.RunAsync(token)), attempt, cancellationToken);
             if (!deleted && await IsArchivedAsync(stream, cancellationToken))
@@ -159,7 +171,7 @@ internal sealed class EventAppender(
         }
     }
 
-    private sealed class DeleteAttempt(HotLog log, string stream, bool fromArchive)
+    private sealed class DeleteAttempt(HotLog log, AcknowledgedEvents acknowledged, string stream, bool fromArchive)
     {
         private bool _mayHaveRun;
 
@@ -167,8 +179,19 @@ internal sealed class EventAppender(
         {
             try
             {
+                if (await log.TryDeleteAsync(stream, fromArchive, cancellationToken) is { } deletion)
+                {
+                    acknowledged.KeepDeletion(stream, deletion.Position, fromArchive, deletion.LogId);
+                    return true;
+                }
+
                 // "Unknown" after a try without an answer means that the try did it.
-                return await log.DeleteAsync(stream, fromArchive, cancellationToken) || _mayHaveRun;
+                return _mayHaveRun;
+            }
+            catch (ArchiveLookupException)
+            {
+                // The caller asks the archive itself, and more patiently.
+                return _mayHaveRun;
             }
             catch (Exception exception) when (RedisPipeline.IsUnreachable(exception, cancellationToken))
             {

@@ -43,10 +43,8 @@ internal sealed class RedisPipeline
 
     /// <summary>Whether Redis is away or silent, as opposed to having answered something we do not like.</summary>
     public static bool IsUnreachable(Exception exception, CancellationToken cancellationToken) =>
-        RedisFaults.Classify(exception) is FaultKind.Transient or FaultKind.Timeout
-
-        // The client library cancels what waits on a connection that it gives up.
-        || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
+        (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+        && RedisFaults.Classify(exception) is FaultKind.Transient or FaultKind.Timeout;
 
     /// <exception cref="BrokenCircuitException">The circuit is open.</exception>
     public async ValueTask<TResult> ExecuteAsync<TResult, TState>(

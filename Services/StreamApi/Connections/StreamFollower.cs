@@ -26,6 +26,7 @@ internal sealed class StreamFollower : IDisposable
     private readonly StreamFeed _feed;
     private readonly StreamCursor _cursor;
     private readonly SubscriptionServices _services;
+    private readonly DeliveredRuns _delivered = new();
     private ReaderSignal? _signal;
     private Task<ResolvedStart>? _resolving;
     private Task<TierRead>? _reading;
@@ -311,8 +312,18 @@ internal sealed class StreamFollower : IDisposable
 
         var events = 0;
         var newest = 0L;
+        _delivered.Reached(from);
         foreach (var item in batch)
         {
+            _delivered.Reached(item!.Position);
+            if (item.FirstPosition is { } first && _delivered.Contains(first))
+            {
+                // The client had it before the hot log lost it.
+                from = item.Position;
+                OwePosition();
+                continue;
+            }
+
             if (IsDropped(item!, from))
             {
                 from = item!.Position;

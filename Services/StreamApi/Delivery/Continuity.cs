@@ -8,7 +8,7 @@ internal enum Link
     /// <summary>It is the very next one.</summary>
     Adjacent,
 
-    /// <summary>It opens a new epoch and names the reader's position as the one before it: nothing is missing.</summary>
+    /// <summary>It opens a new epoch and names the reader's position as the one before it.</summary>
     ProvenBorder,
 
     /// <summary>It opens a new epoch, and nothing tells whether the reader has all of the one before.</summary>
@@ -45,8 +45,14 @@ internal static class Continuity
     /// <inheritdoc cref="Judge(StreamPosition, StreamPosition, StreamPosition?)"/>
     public static Link Judge(StreamPosition cursor, EncodedEvent next) => Judge(cursor, next.Position, next.Previous);
 
-    /// <summary>Whether a reader may take the event without telling anybody more than that the epoch changed.</summary>
+    /// <summary>Whether the event names, or simply follows, the one before it.</summary>
     public static bool IsContinuous(this Link link) => link is Link.Adjacent or Link.ProvenBorder;
+
+    /// <summary>
+    /// Whether the archive must be asked first. Also where the event names the reader's position as the one before it: it is the last
+    /// that the hot log knew, and the archiver may have taken more from a log that was lost since.
+    /// </summary>
+    public static bool IsBorder(this Link link) => link is Link.ProvenBorder or Link.UnprovenBorder;
 
     /// <summary>The position that a reader must have reached for the event to be the next one.</summary>
     public static StreamPosition Before(EncodedEvent first) => first.Previous ?? first.Position with { Sequence = first.Position.Sequence - 1 };
@@ -55,15 +61,16 @@ internal static class Continuity
     /// <param name="cursor">What the reader has had.</param>
     /// <param name="next">The event that it gets next.</param>
     /// <param name="reason">Why events between are missing, if they are.</param>
-    /// <param name="verified">For an unproven border: whether the archive was asked for what lies before it.</param>
+    /// <param name="verified">For a border: whether the archive was asked for what lies before it.</param>
     public static Discontinuity? Describe(StreamPosition cursor, EncodedEvent next, string reason, bool verified)
     {
         switch (Judge(cursor, next))
         {
             case Link.Adjacent:
                 return null;
-            case Link.ProvenBorder:
+            case Link.ProvenBorder when verified:
                 return new Discontinuity(null, new EpochBorder(cursor, next.Position, 0));
+            case Link.ProvenBorder:
             case Link.UnprovenBorder:
                 Gap? gap = verified ? null : new Gap(cursor, Before(next with { Previous = null }), null, GapReasons.Epoch);
                 return new Discontinuity(gap, new EpochBorder(cursor, next.Position, null));

@@ -36,7 +36,10 @@ internal sealed record EncodedEvent
     /// <summary>What it is.</summary>
     public EventFlags Flags { get; private init; }
 
-    /// <summary>For an event after an unproven border: whether the archive was asked for what lies before.</summary>
+    /// <summary>Of an event that was appended again after a fault, the position that it had first.</summary>
+    public StreamPosition? FirstPosition { get; private init; }
+
+    /// <summary>For the first event of an epoch: whether the archive was asked for what lies before.</summary>
     public bool BorderVerified { get; init; } = true;
 
     /// <summary>The SSE frame with its event name.</summary>
@@ -107,6 +110,7 @@ internal sealed record EncodedEvent
             Previous = stored.Previous,
             RecordedAt = stored.RecordedAt,
             Flags = stored.Frame.Flags,
+            FirstPosition = stored.Frame.FirstPosition(),
             _frame = frame,
             _typeStart = typeStart,
             _dataStart = dataStart,

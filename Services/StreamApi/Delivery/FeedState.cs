@@ -307,7 +307,8 @@ internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
                 continue;
             }
 
-            if (!Continuity.Judge(window.Last, item).IsContinuous())
+            // Borders are the repair's matter: it asks the archive.
+            if (Continuity.Judge(window.Last, item) != Link.Adjacent)
             {
                 complete = false;
                 return appended;

@@ -35,6 +35,10 @@ internal interface IArchiveTier
     /// <summary>How many events after one position and up to another it had to refuse, counted up to a limit.</summary>
     /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
     Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken);
+
+    /// <summary>How many positions after one and up to another have their event elsewhere, counted up to a limit.</summary>
+    /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
+    Task<int> CountAliasesAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken);
 }
 
 /// <summary>A stream as the archive knows it.</summary>
@@ -68,4 +72,7 @@ internal sealed class NoArchive : IArchiveTier
 
     public Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) =>
         Task.FromResult(0);
+
+    public Task<int> CountAliasesAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) => Task.FromResult(0);
 }

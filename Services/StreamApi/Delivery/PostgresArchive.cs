@@ -33,6 +33,10 @@ internal sealed class PostgresArchive(ArchiveReader reader, ArchiveGate gate, Ti
     public Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) =>
         AskAsync(async limited => (await reader.ReadDeadAsync(stream, after, upTo, most, limited)).Length, cancellationToken);
 
+    public Task<int> CountAliasesAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) =>
+        AskAsync(limited => reader.CountAliasesAsync(stream, after, upTo, most, limited), cancellationToken);
+
     /// <summary>What is kept of a stream that was deleted from the hot log is history: that it had ended says nothing of its successor.</summary>
     private static ColdStream Describe(ArchivedStream found) => new(
         found.Name, found.First, found.Last, found.Count, found.EndState, found.DeletedAt is null ? found.EndType : null, found.UpdatedAt);

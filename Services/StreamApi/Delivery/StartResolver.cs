@@ -1,4 +1,6 @@
 using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
+using Microsoft.Extensions.Options;
 
 namespace AspireStreaming.StreamApi.Delivery;
 
@@ -62,8 +64,10 @@ internal readonly record struct StartFrom(StartKind Kind, StreamPosition Positio
 internal sealed record ResolvedStart(StreamPosition Position, Gap? Gap, StreamTail Tail);
 
 /// <summary>Turns what a client asks for into a cursor.</summary>
-internal sealed class StartResolver(TierReader tiers)
+internal sealed class StartResolver(TierReader tiers, PartitionFence fence, IOptions<DeliveryOptions> options, TimeProvider time)
 {
+    private static readonly TimeSpan HealingPoll = TimeSpan.FromMilliseconds(100);
+
     /// <summary>Resolves a start.</summary>
     /// <exception cref="Exception">Redis or the archive is away.</exception>
     public async Task<ResolvedStart> ResolveAsync(string stream, StartFrom from, TierSet set, CancellationToken cancellationToken)
@@ -78,11 +82,27 @@ internal sealed class StartResolver(TierReader tiers)
                 return new ResolvedStart(position, null, await tiers.ReadTailAsync(stream, set, cancellationToken));
             case StartKind.Position:
                 var tail = await tiers.ReadTailAsync(stream, set, cancellationToken);
+                if (from.Position > tail.Last && set.HasFlag(TierSet.Log))
+                {
+                    await HealedAsync(StreamName.PartitionOf(stream), cancellationToken);
+                    tail = await tiers.ReadTailAsync(stream, set, cancellationToken);
+                }
+
                 return from.Position > tail.Last
                     ? new ResolvedStart(tail.Last, new Gap(from.Position, tail.Last, null, GapReasons.Epoch), tail)
                     : new ResolvedStart(from.Position, null, tail);
             default:
                 return new ResolvedStart(StreamPosition.Zero, null, await tiers.ReadTailAsync(stream, set, cancellationToken));
+        }
+    }
+
+    /// <summary>The reader has had more than there is: perhaps Redis has lost it, and publishers are about to put it back.</summary>
+    private async Task HealedAsync(int partition, CancellationToken cancellationToken)
+    {
+        var start = time.GetTimestamp();
+        while ((await fence.CheckAsync(partition, cancellationToken)).IsHealing && time.GetElapsedTime(start) < options.Value.BorderPatience)
+        {
+            await Task.Delay(HealingPoll, time, cancellationToken);
         }
     }
 }

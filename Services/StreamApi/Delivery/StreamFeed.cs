@@ -327,7 +327,7 @@ internal sealed class StreamFeed : IAsyncDisposable
             more = page.Length == wanted;
             foreach (var item in page)
             {
-                if (newest.Count > 0 && !Continuity.Judge(item.Position, newest[^1]).IsContinuous())
+                if (newest.Count > 0 && Continuity.Judge(item.Position, newest[^1]) != Link.Adjacent)
                 {
                     more = false;
                     break;
@@ -385,7 +385,7 @@ internal sealed class StreamFeed : IAsyncDisposable
             var stored = await _services.Log.ReadAfterAsync(Stream, last, wanted, cancellationToken);
             _services.Gate.Succeeded();
             var events = EncodedEvent.Encode(Stream, stored);
-            if (events.Length > 0 && Continuity.Judge(last, events[0]) == Link.UnprovenBorder)
+            if (events.Length > 0 && Continuity.Judge(last, events[0]).IsBorder())
             {
                 var (between, verified) = await _services.Tiers.ResolveBorderAsync(Stream, last, events[0].Position, cancellationToken);
                 events[0] = events[0] with { BorderVerified = verified };

@@ -1,4 +1,5 @@
 using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
 using AspireStreaming.Streaming.Redis.Link;
 
 namespace AspireStreaming.StreamApi.Delivery;
@@ -9,7 +10,12 @@ namespace AspireStreaming.StreamApi.Delivery;
 /// subscribes to all of them anew. It also frees feeds without readers.
 /// </summary>
 internal sealed class TailChecker(
-    FeedRegistry feeds, FeedServices services, RedisLink link, StreamApiMetrics metrics, ILogger<TailChecker> logger) : BackgroundService
+    FeedRegistry feeds,
+    FeedServices services,
+    PartitionFence fence,
+    RedisLink link,
+    StreamApiMetrics metrics,
+    ILogger<TailChecker> logger) : BackgroundService
 {
     private const int ConcurrentChecks = 64;
 
@@ -106,6 +112,12 @@ internal sealed class TailChecker(
     private async Task CheckAsync(int partition, StreamFeed[] partitionFeeds, bool all, CancellationToken cancellationToken)
     {
         var end = await services.Log.ReadArchiveLogEndAsync(partition, cancellationToken);
+        if (!fence.Observe(partition, end.Epoch) || all)
+        {
+            // Redis may have lost data, and nobody publishes here to notice.
+            await fence.CheckAsync(partition, cancellationToken);
+        }
+
         if (!all && _ends[partition] == end)
         {
             return;

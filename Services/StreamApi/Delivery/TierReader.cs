@@ -75,6 +75,11 @@ internal sealed class TierReader : IDisposable
                     return new TierRead(source, null, [], cursor, tail);
                 }
 
+                if (rechecked && tiers.HasFlag(TierSet.Archive) && await IsElsewhereAsync(stream, cursor, tail.Last, cancellationToken))
+                {
+                    return new TierRead(source, null, [], tail.Last, tail);
+                }
+
                 if (rechecked)
                 {
                     var reason = await ReasonAsync(stream, cursor, tail.Last, tiers, cancellationToken);
@@ -168,7 +173,7 @@ internal sealed class TierReader : IDisposable
     }
 
     /// <summary>
-    /// Before an unproven epoch border is crossed: waits until the archive has all of the epoch before, and reads what it has
+    /// Before an epoch border is crossed: waits until the archive has all of the epoch before, and reads what it has
     /// between.
     /// </summary>
     /// <returns>The events between, and whether the archive has told all it will ever know.</returns>
@@ -236,7 +241,7 @@ internal sealed class TierReader : IDisposable
         {
             hot = await _log.ReadAfterAsync(stream, cursor, count, cancellationToken);
             _gate.Succeeded();
-            if (hot.Length > 0 && !cursor.IsZero && Continuity.Judge(cursor, hot[0].Position, hot[0].Previous).IsContinuous())
+            if (hot.Length > 0 && !cursor.IsZero && Continuity.Judge(cursor, hot[0].Position, hot[0].Previous) == Link.Adjacent)
             {
                 return (EncodedEvent.Encode(stream, hot), Tier.Log);
             }
@@ -258,6 +263,12 @@ internal sealed class TierReader : IDisposable
             // The hot log has the stream's first event. That the archive has an older life of the same name is not worth the wait.
             return (EncodedEvent.Encode(stream, hot), Tier.Log);
         }
+        catch (ArchiveUnavailableException) when (
+            hot.Length > 0 && !cursor.IsZero && Continuity.Judge(cursor, hot[0].Position, hot[0].Previous).IsBorder())
+        {
+            // A border has a patience of its own.
+            return (EncodedEvent.Encode(stream, hot), Tier.Log);
+        }
 
         if (hot.Length == 0)
         {
@@ -273,7 +284,7 @@ internal sealed class TierReader : IDisposable
     {
         var link = Continuity.Judge(cursor, found[0]);
         var verified = true;
-        if (link == Link.UnprovenBorder && tiers.HasFlag(TierSet.Archive))
+        if (link.IsBorder() && tiers.HasFlag(TierSet.Archive))
         {
             (var between, verified) = await ResolveBorderAsync(stream, cursor, found[0].Position, cancellationToken);
             if (between.Length > 0)
@@ -284,9 +295,23 @@ internal sealed class TierReader : IDisposable
             }
         }
 
+        if (link == Link.Hole && tiers.HasFlag(TierSet.Archive) && Continuity.Before(found[0]).Epoch == found[0].Position.Epoch
+            && await IsElsewhereAsync(stream, cursor, Continuity.Before(found[0]), cancellationToken))
+        {
+            var rest = CutAtHole(found.Length > count ? found[..count] : found);
+            return new TierRead(source, null, rest, rest[^1].Position, null);
+        }
+
         var reason = link == Link.Hole ? await ReasonAsync(stream, cursor, Continuity.Before(found[0]), tiers, cancellationToken) : GapReasons.Epoch;
         var events = CutAtHole(found.Length > count ? found[..count] : found);
         return new TierRead(source, Continuity.Describe(cursor, events[0], reason, verified), events, events[^1].Position, null);
+    }
+
+    /// <summary>Whether all that is missing up to a position is stored at others, because it was appended again after a fault.</summary>
+    private async Task<bool> IsElsewhereAsync(string stream, StreamPosition cursor, StreamPosition upTo, CancellationToken cancellationToken)
+    {
+        return cursor.Epoch == upTo.Epoch && upTo.Sequence - cursor.Sequence is var missing and <= MaxDead
+            && await _archive.CountAliasesAsync(stream, cursor, upTo, MaxDead, cancellationToken) == missing;
     }
 
     /// <summary>Why nothing follows a cursor up to a position: it is older than everything kept, or there is a hole.</summary>

@@ -12,4 +12,9 @@ public enum EventFlags : byte
 
     /// <summary>No policy may skip it.</summary>
     Critical = 2,
+
+    /// <summary>
+    /// It was appended again after a fault, at a later position than the first; its extension <c>firstposition</c> tells that one.
+    /// </summary>
+    Repeated = 4,
 }

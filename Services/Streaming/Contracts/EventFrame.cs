@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using System.Text.Json;
 
 namespace AspireStreaming.Streaming.Contracts;
 
@@ -44,6 +45,51 @@ public readonly record struct EventFrame(ReadOnlyMemory<byte> Bytes)
         Encoding.UTF8.GetBytes(type, bytes.AsSpan(HeaderLength));
         json.CopyTo(bytes.AsSpan(HeaderLength + typeLength));
         return bytes;
+    }
+
+    /// <summary>Of an event that was appended again after a fault, the position that it had first; null for any other.</summary>
+    public StreamPosition? FirstPosition()
+    {
+        if ((Flags & EventFlags.Repeated) == 0)
+        {
+            return null;
+        }
+
+        // It stands before anything in which a publisher could have written the same, and publishers may not use the name.
+        var name = ",\"firstposition\":\""u8;
+        var json = Json.Span;
+        var start = json.IndexOf(name);
+        if (start < 0)
+        {
+            return null;
+        }
+
+        var value = json[(start + name.Length)..];
+        var end = value.IndexOf((byte)'"');
+        return end > 0 && StreamPosition.TryParse(value[..end], out var position) ? position : null;
+    }
+
+    /// <summary>Offset in <see cref="Bytes"/> at which a further extension attribute goes: behind <c>datacontenttype</c>.</summary>
+    internal int ExtensionsEnd()
+    {
+        // A brace in front makes it whole JSON, one byte longer than what is stored.
+        var start = HeaderLength + TypeLength - 1;
+        byte[] json = [(byte)'{', .. Json.Span];
+        var reader = new Utf8JsonReader(json);
+        reader.Read();
+        var end = 0L;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isLast = reader.ValueTextEquals("datacontenttype"u8);
+            reader.Skip();
+            end = reader.BytesConsumed;
+            if (isLast)
+            {
+                break;
+            }
+        }
+
+        return start + (int)end;
     }
 
     /// <summary>Takes the first frame off concatenated frames.</summary>

@@ -18,7 +18,7 @@ internal enum AppendReplyStatus
 /// <summary>Reads a reply of append.lua: a word and what belongs to it, with spaces between.</summary>
 internal readonly struct AppendReply
 {
-    private const int MaxFields = 9;
+    private const int MaxFields = 10;
 
     private readonly byte[] _text;
 
@@ -67,7 +67,8 @@ internal readonly struct AppendReply
                     IdempotencyPartial: idempotencyPartial,
                     RecordedAt: Number(fields[6]),
                     Previous: _text.AsSpan(fields[7]) is [(byte)'-'] ? null : Position(fields[7]),
-                    Positions: count > 8 ? Positions(_text.AsSpan(fields[8])) : null);
+                    Positions: count > 9 ? Positions(_text.AsSpan(fields[9])) : null,
+                    LogId: _text.AsSpan(fields[8]) is [(byte)'-'] ? StreamPosition.Zero : Position(fields[8]));
             case AppendReplyStatus.Ended:
                 return new AppendResult(
                     AppendStatus.Ended, EndState: Encoding.ASCII.GetString(_text.AsSpan(fields[1])), Current: Position(fields[2]));

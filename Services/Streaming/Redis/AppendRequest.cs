@@ -60,6 +60,7 @@ public enum AppendStatus
 /// <param name="Positions">
 /// Every event's position, as given; null where all events are new, and so stand one after another from <paramref name="First"/>.
 /// </param>
+/// <param name="LogId">ID of the last entry that the append made in the partition's archive log; <c>0-0</c> when it made none.</param>
 public sealed record AppendResult(
     AppendStatus Status,
     StreamPosition First = default,
@@ -71,4 +72,5 @@ public sealed record AppendResult(
     bool IdempotencyPartial = false,
     long RecordedAt = 0,
     StreamPosition? Previous = null,
-    IReadOnlyList<StreamPosition>? Positions = null);
+    IReadOnlyList<StreamPosition>? Positions = null,
+    StreamPosition LogId = default);

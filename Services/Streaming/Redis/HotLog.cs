@@ -1,8 +1,5 @@
-using System.Buffers;
-using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using AspireStreaming.Streaming.Contracts;
 using Microsoft.Extensions.Logging;
@@ -132,8 +129,14 @@ public sealed class HotLog
     }
 
     /// <summary>Deletes a stream from Redis, and by way of the archive log from the archive if asked.</summary>
+    /// <exception cref="ArchiveLookupException">Redis does not know the stream, and the archive could not be asked.</exception>
     /// <returns>False when neither Redis nor the archive knows the stream.</returns>
-    public async Task<bool> DeleteAsync(string stream, bool fromArchive, CancellationToken cancellationToken)
+    public async Task<bool> DeleteAsync(string stream, bool fromArchive, CancellationToken cancellationToken) =>
+        await TryDeleteAsync(stream, fromArchive, cancellationToken).ConfigureAwait(false) is not null;
+
+    /// <inheritdoc cref="DeleteAsync"/>
+    /// <returns>What was deleted; null when neither Redis nor the archive knows the stream.</returns>
+    public async Task<Deletion?> TryDeleteAsync(string stream, bool fromArchive, CancellationToken cancellationToken)
     {
         var partition = StreamName.PartitionOf(stream);
         var knowledge = await LookUpAsync(stream, [], cancellationToken).ConfigureAwait(false);
@@ -155,9 +158,11 @@ public sealed class HotLog
                 switch ((string)reply[0]!)
                 {
                     case "OK":
-                        return true;
+                        return new Deletion(StreamPosition.Parse((byte[])reply[1]!), StreamPosition.Parse((byte[])reply[2]!));
+                    case "UNKNOWN" when knowledge is null && _archive is not null:
+                        throw new ArchiveLookupException($"Redis does not know stream '{stream}', and the archive could not be asked.");
                     case "UNKNOWN":
-                        return false;
+                        return null;
                     default:
                         await _fence.AfterStaleAsync(partition, scripts, cancellationToken).ConfigureAwait(false);
                         break;
@@ -219,7 +224,7 @@ public sealed class HotLog
             var item = events[index];
             if (!allGenerated)
             {
-                arguments[next++] = item.IdGenerated ? RedisValue.EmptyString : Identity(item.Source, item.Id);
+                arguments[next++] = item.IdGenerated ? RedisValue.EmptyString : EventIdentity.Of(item.Source, item.Id);
             }
 
             arguments[next++] = item.Frame;
@@ -288,26 +293,6 @@ public sealed class HotLog
 
         var others = ArchiveBacklogBytes - Volatile.Read(ref _archiveBytes[partition]);
         return Math.Max(1, _options.MaxArchiveBacklogBytes - others);
-    }
-
-    /// <summary>16 bytes that stand for (source, id): the first half of SHA-256, so that nobody can construct a collision.</summary>
-    private static byte[] Identity(string source, string id)
-    {
-        var sourceLength = Encoding.UTF8.GetByteCount(source);
-        var length = 4 + sourceLength + Encoding.UTF8.GetByteCount(id);
-        byte[]? rented = null;
-        var buffer = length <= 512 ? stackalloc byte[512] : (rented = ArrayPool<byte>.Shared.Rent(length));
-        BinaryPrimitives.WriteInt32LittleEndian(buffer, sourceLength);
-        Encoding.UTF8.GetBytes(source, buffer[4..]);
-        Encoding.UTF8.GetBytes(id, buffer[(4 + sourceLength)..]);
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(buffer[..length], hash);
-        if (rented is not null)
-        {
-            ArrayPool<byte>.Shared.Return(rented);
-        }
-
-        return hash[..16].ToArray();
     }
 
     private async Task<ArchiveKnowledge?> LookUpAsync(string stream, IReadOnlyList<AppendEvent> events, CancellationToken cancellationToken)

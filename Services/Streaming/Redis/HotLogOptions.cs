@@ -40,6 +40,13 @@ public sealed class HotLogOptions
     [Range(typeof(TimeSpan), "00:00:01", "30.00:00:00")]
     public TimeSpan TombstoneTimeToLive { get; set; } = TimeSpan.FromHours(48);
 
+    /// <summary>
+    /// How long appends to a partition wait after Redis may have lost some of it, so that every publisher can put back what it holds;
+    /// 0 to 1 minute, default 2 s.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
+    public TimeSpan HealingPhase { get; set; } = TimeSpan.FromSeconds(2);
+
     /// <summary>How long the archive is asked about a stream that Redis does not know; 10 ms to 10 s, default 250 ms.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:00:10")]
     public TimeSpan ArchiveLookupTimeout { get; set; } = TimeSpan.FromMilliseconds(250);

@@ -38,10 +38,11 @@ public sealed class HotLogTrimmer
         IReadOnlyCollection<KeyValuePair<string, StreamPosition>> archived,
         CancellationToken cancellationToken)
     {
-        var keys = new RedisKey[2 + (2 * archived.Count)];
+        var keys = new RedisKey[3 + (2 * archived.Count)];
         var arguments = new RedisValue[8 + (2 * archived.Count)];
         keys[0] = StreamKeys.Archive(partition);
         keys[1] = StreamKeys.ArchiveBytes(partition);
+        keys[2] = StreamKeys.Watermark(partition);
         arguments[0] = partition.ToString(CultureInfo.InvariantCulture);
         arguments[1] = watermark.ToString();
         arguments[2] = countedBytes;
@@ -53,8 +54,8 @@ public sealed class HotLogTrimmer
         var index = 0;
         foreach (var (stream, position) in archived)
         {
-            keys[2 + (2 * index)] = StreamKeys.Stream(stream);
-            keys[3 + (2 * index)] = StreamKeys.Meta(stream);
+            keys[3 + (2 * index)] = StreamKeys.Stream(stream);
+            keys[4 + (2 * index)] = StreamKeys.Meta(stream);
             arguments[8 + (2 * index)] = position.Epoch;
             arguments[9 + (2 * index)] = position.Sequence;
             index++;

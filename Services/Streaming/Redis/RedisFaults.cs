@@ -24,7 +24,7 @@ public static class RedisFaults
     /// <summary>Redis has no such script: it lost its memory, or another process answers.</summary>
     public static bool IsNoScript(Exception exception) => Starts(exception, "NOSCRIPT");
 
-    /// <summary>The kind of a failure.</summary>
+    /// <summary>The kind of a failure. Whether a cancellation is the caller's own, the caller knows and asks first.</summary>
     public static FaultKind Classify(Exception exception) => exception switch
     {
         TimeoutException => FaultKind.Timeout,
@@ -34,6 +34,9 @@ public static class RedisFaults
             || Starts(exception, "BUSY") || Starts(exception, "TRYAGAIN") || Starts(exception, "CLUSTERDOWN") || Starts(exception, "MISCONF")
             || Starts(exception, "NOREPLICAS") || Starts(exception, "UNBLOCKED") || IsNoScript(exception) => FaultKind.Transient,
         FenceException => FaultKind.Transient,
+
+        // The client library cancels what waits on a connection that it gives up.
+        OperationCanceledException => FaultKind.Transient,
         _ => FaultKind.Permanent,
     };
 

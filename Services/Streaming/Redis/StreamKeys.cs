@@ -22,6 +22,24 @@ public static class StreamKeys
     /// <summary>Bytes in the partition's archive log, as the scripts count them.</summary>
     public static RedisKey ArchiveBytes(int partition) => Tags[partition] + "archive:bytes";
 
+    /// <summary>Run ID and replication ID of the Redis process in which the partition's epoch was raised last.</summary>
+    public static RedisKey Process(int partition) => Tags[partition] + "process";
+
+    /// <summary>ID of the last archived entry of the partition's archive log.</summary>
+    public static RedisKey Watermark(int partition) => Tags[partition] + "watermark";
+
+    /// <summary>Set of the partition's streams of which publishers have staged events, to be put back.</summary>
+    public static RedisKey Staged(int partition) => Tags[partition] + "h";
+
+    /// <summary>Positions of a stream's staged events, in order.</summary>
+    public static RedisKey StagedPositions(string stream) => Tag(stream) + "hp:" + stream;
+
+    /// <summary>A stream's staged events, and what else is staged of it.</summary>
+    public static RedisKey StagedEvents(string stream) => Tag(stream) + "h:" + stream;
+
+    /// <summary>Of a stream's staged events, those that began an epoch, with the position before.</summary>
+    public static RedisKey StagedBorders(string stream) => Tag(stream) + "hb:" + stream;
+
     /// <summary>Sorted set of stream names by the time of their last append, Unix milliseconds.</summary>
     public static RedisKey Index(int partition) => Tags[partition] + "streams";
 
@@ -44,6 +62,9 @@ public static class StreamKeys
 
     /// <summary>What every key and channel of a partition begins with.</summary>
     internal static string Tag(int partition) => Tags[partition];
+
+    /// <summary>The channel that tells of each raised partition epoch; the message is the partition.</summary>
+    public const string RaiseChannel = "epoch:raised";
 
     private static string Tag(string stream) => Tags[StreamName.PartitionOf(stream)];
 }

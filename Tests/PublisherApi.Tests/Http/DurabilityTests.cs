@@ -67,7 +67,12 @@ public sealed class DurabilityTests(Servers servers)
     }
 
     /// <summary>What the archiver does after a commit, but for one stream.</summary>
-    private async Task ArchiveAsync(string stream, StreamPosition position) =>
+    private async Task ArchiveAsync(string stream, StreamPosition position)
+    {
+        var partition = StreamName.PartitionOf(stream);
+        var isAll = position >= (await _publisher.Log.ReadMetaAsync(stream, Cancel))!.Last;
+        var watermark = isAll ? await _publisher.Log.ReadArchiveLogEndAsync(partition, Cancel) : new StreamPosition(1, 1);
         await _publisher.Services.GetRequiredService<HotLogTrimmer>()
-            .AfterCommitAsync(StreamName.PartitionOf(stream), new StreamPosition(1, 1), 0, [KeyValuePair.Create(stream, position)], Cancel);
+            .AfterCommitAsync(partition, watermark, 0, [KeyValuePair.Create(stream, position)], Cancel);
+    }
 }

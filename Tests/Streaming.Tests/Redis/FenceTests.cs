@@ -19,7 +19,8 @@ public sealed class FenceTests : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _redis = await RedisProcess.StartAsync(dataFolder: _folder, cancellationToken: Cancelled);
+        _redis = await RedisProcess.StartAsync(
+            dataFolder: _folder, arguments: ["--enable-debug-command", "yes"], cancellationToken: Cancelled);
         _client = new LogClient(_redis.ConnectionString);
     }
 
@@ -120,6 +121,66 @@ public sealed class FenceTests : IAsyncLifetime
         var reply = (string)(await _client.Database.ScriptEvaluateAsync(stale.Append, [StreamKeys.Stream(Stream)], []))!;
 
         Assert.StartsWith("STALE ", reply, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task New_partition_opens_at_once_and_a_lost_one_heals_first()
+    {
+        var partition = StreamName.PartitionOf(Stream);
+        using var slow = new LogClient(_redis.ConnectionString, new HotLogOptions { HealingPhase = TimeSpan.FromMinutes(1) });
+        await slow.AppendAsync(Stream, Event("1"));
+        Assert.False((await slow.Fence.CheckAsync(partition, Cancelled)).IsHealing);
+
+        await slow.Database.ExecuteAsync("SCRIPT", "FLUSH");
+        await slow.AppendAsync(Stream, Event("2"));
+        Assert.False((await slow.Fence.CheckAsync(partition, Cancelled)).IsHealing);
+
+        await slow.Database.ExecuteAsync("FLUSHALL");
+        Assert.True((await slow.Fence.CheckAsync(partition, Cancelled)).IsHealing);
+        var waiting = slow.AppendAsync(Stream, Event("3"));
+        await Assert.ThrowsAsync<TimeoutException>(() => waiting.WaitAsync(TimeSpan.FromMilliseconds(300), TimeProvider.System, Cancelled));
+    }
+
+    [Fact]
+    public async Task Appends_wait_for_the_phase_and_then_go_on()
+    {
+        using var patient = new LogClient(_redis.ConnectionString, new HotLogOptions { HealingPhase = TimeSpan.FromMilliseconds(400) });
+        await patient.AppendAsync(Stream, Event("1"));
+        await patient.Database.ExecuteAsync("FLUSHALL");
+
+        var start = TimeProvider.System.GetTimestamp();
+        await patient.AppendAsync(Stream, Event("2"));
+
+        Assert.True(TimeProvider.System.GetElapsedTime(start) >= TimeSpan.FromMilliseconds(350));
+    }
+
+    [Fact]
+    public async Task Demoted_and_promoted_again_raises_although_epoch_and_scripts_are_there()
+    {
+        await _client.AppendAsync(Stream, Event("1"));
+        await _client.Database.ExecuteAsync("SAVE");
+        var lost = await _client.AppendAsync(Stream, Event("2"));
+        await _client.LoseTailAsync();
+
+        await _client.Fence.SettleAsync(StreamName.PartitionOf(Stream), Cancelled);
+        var next = await _client.AppendAsync(Stream, Event("3"));
+
+        Assert.True(next.Last > lost.Last);
+        Assert.Equal(["1", "3"], (await _client.ReadAllAsync(Stream)).Select(IdOf));
+    }
+
+    [Fact]
+    public async Task Observe_an_epoch_from_elsewhere_raises_above_it()
+    {
+        var partition = StreamName.PartitionOf(Stream);
+        await _client.AppendAsync(Stream, Event("1"));
+        var later = _client.Fence.HighestSeen(partition) + 1_000_000;
+
+        Assert.True(_client.Fence.Observe(partition, later));
+        Assert.False(_client.Fence.Observe(partition, later - 1));
+        await _client.Fence.CheckAsync(partition, Cancelled);
+
+        Assert.True(_client.Fence.HighestSeen(partition) > later);
     }
 
     [Fact]

@@ -31,8 +31,8 @@ internal sealed class LogClient : IDisposable
         var configuration = ConfigurationOptions.Parse(connectionString);
         configuration.AbortOnConnectFail = false;
         _redis = ConnectionMultiplexer.Connect(configuration);
-        var wrapped = Options.Create(options ?? new HotLogOptions());
-        Fence = new PartitionFence(_redis, wrapped, TimeProvider.System, NullLogger<PartitionFence>.Instance);
+        var wrapped = Options.Create(options ?? new HotLogOptions { HealingPhase = TimeSpan.FromMilliseconds(20) });
+        Fence = new PartitionFence(_redis, wrapped, TimeProvider.System, NullLogger<PartitionFence>.Instance, archive);
         Log = new HotLog(_redis, Fence, wrapped, TimeProvider.System, NullLogger<HotLog>.Instance, archive);
         Reader = new HotLogReader(_redis, wrapped, TimeProvider.System);
         Trimmer = new HotLogTrimmer(_redis, wrapped, TimeProvider.System);
@@ -80,6 +80,16 @@ internal sealed class LogClient : IDisposable
     {
         var json = Encoding.UTF8.GetString(stored.Frame.Json.Span);
         return json[26..json.IndexOf('"', 26)];
+    }
+
+    /// <summary>
+    /// Gives the process the data of its last snapshot with today's scripts, and a replication ID of its own: it was demoted,
+    /// synchronised from a successor that lacked the tail, and promoted again.
+    /// </summary>
+    public async Task LoseTailAsync()
+    {
+        await Database.ExecuteAsync("DEBUG", "RELOAD", "NOSAVE");
+        await Database.ExecuteAsync("DEBUG", "CHANGE-REPL-ID");
     }
 
     public void Dispose() => _redis.Dispose();

@@ -11,7 +11,8 @@
 --       then per event: identity (16 bytes, '' for a generated id; left out where the number is negative), frame
 --
 -- Replies one string, or one for each request if there are several:
---   OK first last accepted duplicates archive-log-bytes recorded link-or-dash [position,position,... where not all events are new]
+--   OK first last accepted duplicates archive-log-bytes recorded link-or-dash archive-log-id-or-dash [position,position,... where not
+--     all events are new]
 --   STALE epoch   LOOKUP   ENDED state current   EXPECTED current   BACKLOG bytes
 local call, format, find, sub = redis.call, string.format, string.find, string.sub
 
@@ -55,14 +56,14 @@ for n = 1, #KEYS do
         local position = sub(mark, #EPOCH + 2) .. sequence
         local header = position .. ' ' .. recorded .. ' - 1'
         call('XADD', key, position, 'e', frame, 'r', recorded)
-        call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. header, 'd', frame)
+        local id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. header, 'd', frame)
         call('HSET', meta_key, 's', sequence, 'rt', recorded)
         if #frame <= 65536 then
           call('PUBLISH', CHANNEL .. stream, 'A ' .. header .. '\n' .. frame)
         else
           call('PUBLISH', CHANNEL .. stream, 'P ' .. header .. '\n')
         end
-        reply = format('OK %s %s 1 0 %d %s -', position, position, bytes, recorded)
+        reply = format('OK %s %s 1 0 %d %s - %s', position, position, bytes, recorded, id)
       end
     end
   end
@@ -85,20 +86,20 @@ for n = 1, #KEYS do
 
       -- Frames go into the archive log as entries of about 64 KiB, so that its readers can bound what they fetch.
       local function log(stream, prefix, sequence, recorded, link, frames)
-        local start, count, added = 1, #frames, 0
+        local start, count, added, id = 1, #frames, 0, nil
         while start <= count do
           local stop, size = start, #frames[start]
           while stop < count and size + #frames[stop + 1] <= 65536 do
             stop = stop + 1
             size = size + #frames[stop]
           end
-          call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
+          id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
             format('a %s %s%d %s %s %d', stream, prefix, sequence + start - 1, recorded, start == 1 and link or '-', stop - start + 1),
             'd', table.concat(frames, '', start, stop))
           added = added + size + #stream + 100
           start = stop + 1
         end
-        return call('INCRBY', BYTES, added)
+        return call('INCRBY', BYTES, added), id
       end
 
       return function(key, stream, meta_key, limit, rare, count, base)
@@ -248,7 +249,7 @@ for n = 1, #KEYS do
         end
         local last_known = (epoch and not fresh) and format('%d-%d', epoch, sequence) or '0-0'
         if #new == 0 then
-          return format('OK %s %s %d %d %d 0 - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
+          return format('OK %s %s %d %d %d 0 - - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
         end
 
         -- 2. End of stream, 3. expected position, 4. backlog.
@@ -299,7 +300,8 @@ for n = 1, #KEYS do
         for i, twin in pairs(twins) do
           positions[i] = positions[twin]
         end
-        bytes = log(stream, prefix, first_sequence, recorded, link, frames)
+        local log_id
+        bytes, log_id = log(stream, prefix, first_sequence, recorded, link, frames)
 
         local changes = {'s', sequence, 'rt', recorded}
         if border then
@@ -369,8 +371,8 @@ for n = 1, #KEYS do
           wake = 'P ' .. wake
         end
         call('PUBLISH', CHANNEL .. stream, wake)
-        return format('OK %s %s %d %d %d %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
-          #new == count and '' or ' ' .. table.concat(positions, ','))
+        return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
+          log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
       end
     end)()
     reply = general(key, stream, meta_key, limit, rare, count, base)

@@ -1,5 +1,5 @@
 -- After the archiver's commit: trims the archive log, advances archived positions, trims streams, sets expiry, tells everyone.
--- KEYS  1 archive log   2 bytes in the archive log   3.. per stream: stream, meta
+-- KEYS  1 archive log   2 bytes in the archive log   3 watermark   4.. per stream: stream, meta
 -- ARGV  1 partition   2 watermark (archive-log id)   3 bytes that the trimmed entries counted   4 most entries of a stream
 --       5 oldest recorded time to keep, ms   6 stream TTL, ms   7 meta TTL, ms   8 channel for the watermark
 --       9.. per stream: archived epoch, archived sequence
@@ -11,8 +11,8 @@ if trimmed > 0 and redis.call('DECRBY', KEYS[2], ARGV[3]) < 0 then
   redis.call('SET', KEYS[2], 0)
 end
 local most, oldest = tonumber(ARGV[4]), tonumber(ARGV[5])
-for n = 1, (#KEYS - 2) / 2 do
-  local stream, meta = KEYS[1 + 2 * n], KEYS[2 + 2 * n]
+for n = 1, (#KEYS - 3) / 2 do
+  local stream, meta = KEYS[2 + 2 * n], KEYS[3 + 2 * n]
   local archived_epoch, archived_sequence = tonumber(ARGV[7 + 2 * n]), tonumber(ARGV[8 + 2 * n])
   local m = redis.call('HMGET', meta, 'e', 's', 'ae', 'as', 'del', 'rt')
   local epoch, sequence = tonumber(m[1]), tonumber(m[2])
@@ -54,5 +54,7 @@ for n = 1, (#KEYS - 2) / 2 do
     end
   end
 end
+-- Kept as well, for those who do not hear it.
+redis.call('SET', KEYS[3], ARGV[2])
 redis.call('PUBLISH', ARGV[8], ARGV[1] .. ' ' .. ARGV[2])
 return redis.call('XLEN', KEYS[1])

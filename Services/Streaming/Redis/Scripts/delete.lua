@@ -4,7 +4,7 @@
 -- KEYS  1 stream
 -- ARGV  1 stream name   2 '1' to delete it from the archive as well   3 last archived epoch or ''   4 last archived sequence or ''
 --       5 how long the tombstone stays, ms
--- Replies {'OK', last position}, {'STALE', epoch}, {'UNKNOWN'}
+-- Replies {'OK', last position, archive-log ID}, {'STALE', epoch}, {'UNKNOWN'}
 local stored = redis.call('GET', EPOCH_KEY)
 if stored ~= EPOCH then
   return {'STALE', stored or ''}
@@ -31,7 +31,7 @@ redis.call('UNLINK', KEYS[1], META .. stream, IDS0 .. stream, IDS1 .. stream)
 redis.call('HSET', META .. stream, 'e', string.format('%.0f', epoch), 's', string.format('%.0f', sequence), 'rt', string.format('%.0f', now), 'del', 1, 'pe', EPOCH)
 redis.call('PEXPIRE', META .. stream, ARGV[5])
 redis.call('ZREM', INDEX, stream)
-redis.call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'd ' .. stream .. ' ' .. position .. ' ' .. string.format('%.0f', now) .. ' - 0', 'x', ARGV[2])
+local id = redis.call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'd ' .. stream .. ' ' .. position .. ' ' .. string.format('%.0f', now) .. ' - 0', 'x', ARGV[2])
 redis.call('INCRBY', BYTES, #stream + 100)
 redis.call('PUBLISH', CHANNEL .. stream, 'D ' .. position .. ' ' .. string.format('%.0f', now) .. ' - 0\n')
-return {'OK', position}
+return {'OK', position, id}
