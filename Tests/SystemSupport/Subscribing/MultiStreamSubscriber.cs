@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.ServerSentEvents;
+using System.Net.Sockets;
 using System.Text.Json;
 using AspireStreaming.TestSupport.Histories;
 
@@ -17,7 +18,7 @@ public sealed class MultiStreamSubscriber(HttpClient client, IReadOnlyList<Subsc
 
     protected override bool IsExpected(Exception exception) =>
         exception is HttpRequestException { StatusCode: null or HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests }
-            or IOException or OperationCanceledException;
+            or IOException or SocketException or OperationCanceledException;
 
     protected override async Task<bool> FollowAsync(CancellationToken cancellationToken)
     {

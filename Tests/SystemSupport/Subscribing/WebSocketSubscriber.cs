@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json;
@@ -17,7 +18,7 @@ public sealed class WebSocketSubscriber(Uri address, IReadOnlyList<SubscriberTra
     private readonly Uri _address = new UriBuilder(address) { Scheme = "ws", Path = "/ws" }.Uri;
 
     protected override bool IsExpected(Exception exception) =>
-        exception is WebSocketException or HttpRequestException or IOException or OperationCanceledException;
+        exception is WebSocketException or HttpRequestException or IOException or SocketException or OperationCanceledException;
 
     protected override async Task<bool> FollowAsync(CancellationToken cancellationToken)
     {
