@@ -192,7 +192,10 @@ public sealed class HotLogHealing
     /// <inheritdoc cref="ReadStateAsync" path="/exception"/>
     internal async Task<string> OpenAsync(int partition, PartitionEpoch epoch, CancellationToken cancellationToken) =>
         (string)(await EvaluateAsync(
-            OpenText, [StreamKeys.Epoch(partition), StreamKeys.Staged(partition)], [epoch.ToString(), epoch.Value], cancellationToken).ConfigureAwait(false))!;
+            OpenText,
+            [StreamKeys.Epoch(partition), StreamKeys.Staged(partition)],
+            [epoch.ToString(), epoch.Value, (long)_options.HealingPhase.TotalMilliseconds],
+            cancellationToken).ConfigureAwait(false))!;
 
     private Task<RedisResult> EvaluateAsync(string text, RedisKey[] keys, RedisValue[] arguments, CancellationToken cancellationToken) =>
         UnfencedScripts.EvaluateAsync(_redis.GetDatabase(), text, keys, arguments).WaitAsync(_options.CommandTimeout, _time, cancellationToken);
