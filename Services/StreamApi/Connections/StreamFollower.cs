@@ -39,6 +39,7 @@ internal sealed class StreamFollower : IDisposable
     private StreamPosition _droppedFrom;
     private StreamPosition _droppedTo;
     private long _dropped;
+    private StreamPosition? _passedTo;
 
     /// <summary>Made by <see cref="FollowerFactory"/>.</summary>
     public StreamFollower(
@@ -207,6 +208,7 @@ internal sealed class StreamFollower : IDisposable
         }
 
         sink.WritePosition(this, _cursor.Position);
+        _passedTo = null;
         PositionTold();
         return true;
     }
@@ -320,6 +322,7 @@ internal sealed class StreamFollower : IDisposable
             {
                 // The client had it before the hot log lost it.
                 from = item.Position;
+                _passedTo = item.Position;
                 OwePosition();
                 continue;
             }
@@ -336,6 +339,13 @@ internal sealed class StreamFollower : IDisposable
             {
                 OwePosition();
                 continue;
+            }
+
+            if (_passedTo is { } passed)
+            {
+                // Without it the next position would look like a hole that nobody announced.
+                sink.WritePosition(this, passed);
+                _passedTo = null;
             }
 
             sink.WriteEvent(this, item);

@@ -37,6 +37,9 @@ public static class RedisFaults
 
         // The client library cancels what waits on a connection that it gives up.
         OperationCanceledException => FaultKind.Transient,
+
+        // Older versions of it fall over their own report when a connection goes while they make it.
+        NullReferenceException { Source: "StackExchange.Redis" } => FaultKind.Transient,
         _ => FaultKind.Permanent,
     };
 

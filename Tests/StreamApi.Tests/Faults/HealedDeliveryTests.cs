@@ -226,6 +226,10 @@ public sealed class HealedDeliveryTests : IAsyncLifetime
                         json.GetProperty("id").GetString()!,
                         json.TryGetProperty("firstposition", out var first) ? first.GetString() : null);
                 }
+                else if (frame.Id is { } told)
+                {
+                    track.Told(told);
+                }
             }
         }
     }

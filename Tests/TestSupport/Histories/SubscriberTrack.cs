@@ -68,6 +68,19 @@ public sealed class SubscriberTrack
         }
     }
 
+    /// <summary>It was told that there is nothing for it up to a position: an <c>id</c>-only frame.</summary>
+    public void Told(string position)
+    {
+        var at = LogPosition.Parse(position);
+        lock (_lock)
+        {
+            if (at > Last)
+            {
+                _announced.Add((Last, at));
+            }
+        }
+    }
+
     /// <summary>A control event came.</summary>
     public void Control(string control, string json)
     {
