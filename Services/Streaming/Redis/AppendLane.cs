@@ -18,6 +18,12 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
     /// <summary>Most bytes in one script, the first request aside.</summary>
     private const int MaxBytes = 256 << 10;
 
+    /// <summary>
+    /// How many times the time-out a call may wait for its turn and its answer. Its script has the time-out to itself once it is sent,
+    /// and where one fails for want of Redis those that wait fail with it; this only bounds the queue.
+    /// </summary>
+    private const int TurnPatience = 4;
+
     private readonly Lock _lock = new();
     private readonly Queue<AppendCall> _waiting = new();
     private int _inFlight;
@@ -43,14 +49,20 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
 
     private async Task<byte[]> SendOneAsync(AppendCall call, CancellationToken cancellationToken)
     {
+        Exception? failure = null;
         try
         {
             return (byte[])(await redis.GetDatabase().ScriptEvaluateAsync(call.Scripts.Append, [call.Stream], call.Arguments)
                 .WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false))!;
         }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            failure = exception;
+            throw;
+        }
         finally
         {
-            Release();
+            Release(failure);
         }
     }
 
@@ -58,7 +70,7 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
     {
         try
         {
-            return await call.Reply.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
+            return await call.Reply.WaitAsync(TurnPatience * timeout, time, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -67,9 +79,14 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         }
     }
 
-    /// <summary>A script has ended: its place goes to those that wait.</summary>
-    private void Release()
+    /// <summary>A script has ended: its place goes to those that wait, or they fail as it did where nobody answers.</summary>
+    private void Release(Exception? failure)
     {
+        if (failure is TimeoutException or RedisConnectionException)
+        {
+            FailWaiting(failure);
+        }
+
         List<AppendCall>? calls = null;
         lock (_lock)
         {
@@ -101,8 +118,24 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         _ = SendManyAsync(calls);
     }
 
+    private void FailWaiting(Exception failure)
+    {
+        AppendCall[] waiting;
+        lock (_lock)
+        {
+            waiting = [.. _waiting];
+            _waiting.Clear();
+        }
+
+        foreach (var call in waiting)
+        {
+            call.Failed(failure);
+        }
+    }
+
     private async Task SendManyAsync(List<AppendCall> calls)
     {
+        Exception? failure = null;
         try
         {
             var keys = new RedisKey[calls.Count];
@@ -125,6 +158,7 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         }
         catch (Exception exception)
         {
+            failure = exception;
             foreach (var call in calls)
             {
                 call.Failed(exception);
@@ -132,7 +166,7 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         }
         finally
         {
-            Release();
+            Release(failure);
         }
     }
 }

@@ -110,7 +110,7 @@ public sealed class AdmissionTests(RedisFixture redis) : IDisposable
         await using var chainedAgain = await OpenFromAsync(host, "203.0.113.7");
 
         Assert.Equal([200, 200, 429, 429, 200, 429], new[] { first, other, again, forged, chained, chainedAgain }.Select(client => client.Status));
-        var list = await host.Client.GetFromJsonAsync<JsonElement>("/connections", TestContext.Current.CancellationToken);
+        var list = await host.Client.GetFromJsonAsync<JsonElement>("/connections?scope=local", TestContext.Current.CancellationToken);
         Assert.Equal(
             ["203.0.113.5", "203.0.113.6", "203.0.113.7"],
             list.GetProperty("connections").EnumerateArray().Select(item => item.GetProperty("remote").GetString()).Order());

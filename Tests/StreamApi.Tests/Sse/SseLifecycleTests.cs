@@ -122,7 +122,7 @@ public sealed class SseLifecycleTests(RedisFixture redis, SharedHost shared) : I
         await client.ReadEventAsync();
         await client.ReadControlAsync("stream.caught-up");
 
-        var list = await shared.Host.Client.GetFromJsonAsync<JsonElement>("/connections", cancellationToken);
+        var list = await shared.Host.Client.GetFromJsonAsync<JsonElement>("/connections?scope=local&limit=1000", cancellationToken);
         var mine = list.GetProperty("connections").EnumerateArray().Single(item => item.GetProperty("stream").GetString() == _stream);
         Assert.Equal("sse", mine.GetProperty("transport").GetString());
         Assert.Equal(last.ToString(), mine.GetProperty("position").GetString());
