@@ -3,6 +3,7 @@ using System.Diagnostics.Metrics;
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.PublisherApi.Http;
+using AspireStreaming.ServiceDefaults;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.Options;
 

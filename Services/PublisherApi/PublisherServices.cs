@@ -3,6 +3,7 @@ using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
 using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.PublisherApi.Http;
+using AspireStreaming.ServiceDefaults;
 using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Redis;
@@ -62,7 +63,7 @@ internal static class PublisherServices
         services.AddSingleton<IHealthDetails>(provider => provider.GetRequiredService<StreamActivity>());
         services.AddHealthChecks().AddCheck<RedisCircuitHealthCheck>(RedisCircuitHealthCheck.Name);
 
-        services.AddSingleton<InFlightBytes>();
+        services.AddSingleton(provider => new InFlightBytes(provider.GetRequiredService<IOptions<PublisherOptions>>().Value.MaxInFlightBytes));
         services.AddSingleton<PublishRate>();
         services.AddSingleton<PublishHandler>();
         services.AddSingleton(provider => HealthOf(provider.GetRequiredService<LongRequests>()));

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
+using AspireStreaming.ServiceDefaults;
 using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming.Contracts;
 using Microsoft.AspNetCore.Http.Features;

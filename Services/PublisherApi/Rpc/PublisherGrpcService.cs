@@ -1,6 +1,7 @@
 using AspireStreaming.PublisherApi.Appending;
 using AspireStreaming.PublisherApi.Events;
 using AspireStreaming.PublisherApi.Http;
+using AspireStreaming.ServiceDefaults;
 using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.Streaming.Contracts;

@@ -41,7 +41,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         _subscriptions = new SubscriptionSet(_options, services.Cursors, Signal);
         _commands = Channel.CreateBounded<SessionCommand>(
             new BoundedChannelOptions(_options.MaxPendingCommands) { SingleReader = true, SingleWriter = true });
-        _publishes = new SessionPublishes(services.Publisher, services.Budget, _options, _access.Authorization, Signal.Set);
+        _publishes = new SessionPublishes(services.Publisher, services.PublishBytes, _options, _access.Authorization, Signal.Set);
         _stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         _activeAt = services.Time.GetTimestamp();
     }

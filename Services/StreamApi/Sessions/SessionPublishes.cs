@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using AspireStreaming.ServiceDefaults;
 
 namespace AspireStreaming.StreamApi.Sessions;
 
@@ -7,12 +8,12 @@ namespace AspireStreaming.StreamApi.Sessions;
 /// side. Begun and taken by the session's loop only.
 /// </summary>
 /// <param name="publisher">Hands them on.</param>
-/// <param name="budget">What all sessions share.</param>
+/// <param name="inFlight">What all sessions share.</param>
 /// <param name="options">Their bounds.</param>
 /// <param name="authorization">In whose name: the value of the header, or null.</param>
 /// <param name="completed">Called when one is done; from any thread.</param>
 internal sealed class SessionPublishes(
-    SessionPublisher publisher, PublishBudget budget, SessionOptions options, string? authorization, Action completed) : IAsyncDisposable
+    SessionPublisher publisher, InFlightBytes inFlight, SessionOptions options, string? authorization, Action completed) : IAsyncDisposable
 {
     private readonly Dictionary<string, Task> _underWay = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Task> _lastOfStream = new(StringComparer.Ordinal);
@@ -40,7 +41,7 @@ internal sealed class SessionPublishes(
         }
 
         var bytes = command.Events.Length;
-        if (!budget.TryTake(bytes))
+        if (!inFlight.TryReserve(bytes))
         {
             return SessionFault.TooMany("too-many-publishes", "Too many bytes are being published through this replica at a time.");
         }
@@ -106,7 +107,7 @@ internal sealed class SessionPublishes(
         }
         finally
         {
-            budget.Return(bytes);
+            inFlight.Release(bytes);
         }
 
         _done.Enqueue(new PublishDone(command, results, failure));

@@ -1,3 +1,4 @@
+using AspireStreaming.ServiceDefaults;
 using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming;
 using Grpc.AspNetCore.Server;
@@ -13,7 +14,8 @@ internal static class SessionRegistrations
         builder.Services.AddOptionsWithValidateOnStart<SessionOptions>()
             .Bind(builder.Configuration.GetSection(SessionOptions.SectionName))
             .ValidateDataAnnotations();
-        builder.Services.AddSingleton<PublishBudget>();
+        builder.Services.AddSingleton(
+            provider => new InFlightBytes(provider.GetRequiredService<IOptions<SessionOptions>>().Value.MaxPublishBytes));
         builder.Services.AddSingleton<SessionPublisher>();
         builder.Services.AddSingleton<SessionServices>();
         builder.Services.AddSingleton<SessionRunner>();

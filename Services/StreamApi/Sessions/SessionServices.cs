@@ -1,3 +1,4 @@
+using AspireStreaming.ServiceDefaults;
 using AspireStreaming.StreamApi.Connections;
 using Microsoft.Extensions.Options;
 
@@ -8,7 +9,7 @@ internal sealed class SessionServices(
     FollowerFactory followers,
     DurableCursors cursors,
     SessionPublisher publisher,
-    PublishBudget budget,
+    InFlightBytes inFlight,
     MemoryGuard memory,
     SubscriptionServices subscriptions,
     IOptions<SessionOptions> options,
@@ -20,7 +21,7 @@ internal sealed class SessionServices(
 
     public SessionPublisher Publisher => publisher;
 
-    public PublishBudget Budget => budget;
+    public InFlightBytes PublishBytes => inFlight;
 
     public MemoryGuard Memory => memory;
 

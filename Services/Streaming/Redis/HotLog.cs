@@ -198,10 +198,12 @@ public sealed class HotLog
     {
         var events = request.Events;
         var allGenerated = true;
+        var anyGenerated = false;
         var plain = !lookedUp && request.Expected is null && !request.Tried && !events[^1].Flags.HasFlag(EventFlags.Terminal);
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];
+            anyGenerated |= item.IdGenerated;
             if (!item.IdGenerated)
             {
                 allGenerated = false;
@@ -210,7 +212,7 @@ public sealed class HotLog
         }
 
         // A mixture of given and generated ids must say that there are generated ones.
-        plain &= allGenerated || !events.Any(static item => item.IdGenerated);
+        plain &= allGenerated || !anyGenerated;
         var arguments = new RedisValue[5 + (allGenerated ? events.Count : 2 * events.Count)];
         arguments[0] = name.Value;
         arguments[1] = BacklogLimit(partition);

@@ -205,8 +205,7 @@ public sealed class PartitionFence
         var script = new HealingScript(partition, epoch.Value);
 
         // No longer than a phase, whatever the clock of Redis has done since it began.
-        var phase = (long)_options.HealingPhase.TotalMilliseconds;
-        var wait = Math.Min(epoch.HealingUntil - state.Time ?? 0, phase);
+        var wait = Math.Min(epoch.HealingUntil - state.Time ?? 0, (long)_options.HealingPhase.TotalMilliseconds);
         long restored = 0;
         long repeated = 0;
         try
@@ -237,7 +236,6 @@ public sealed class PartitionFence
                 }
 
                 _ = long.TryParse(opened, out wait);
-                wait = Math.Min(wait, phase);
             }
         }
         catch (RedisServerException exception) when (RedisFaults.IsNoScript(exception))
