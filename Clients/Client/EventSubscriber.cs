@@ -227,7 +227,8 @@ public sealed class EventSubscriber : IDisposable
 
     private static StreamPosition? Behind(StreamNotice loss) => loss switch
     {
-        GapNotice gap => gap.Gap.To,
+        // Of a position beyond the end the gap tells the end, which is behind it.
+        GapNotice gap => gap.Gap.To > gap.Gap.From ? gap.Gap.To : gap.Gap.From,
         EpochNotice { Current: { } first } => first with { Sequence = first.Sequence - 1 },
         _ => null,
     };

@@ -36,6 +36,7 @@ public class StreamNotice : StreamItem
             {
                 "stream.gap" when StreamGap.Read(root) is { } gap => new GapNotice(stream, text, gap),
                 "stream.dropped" when StreamGap.Read(root) is { } gap => new DroppedNotice(stream, text, gap),
+                "stream.passed" when root.Position("from") is { } from && root.Position("to") is { } to => new PassedNotice(stream, text, from, to),
                 "stream.epoch" => new EpochNotice(stream, text, root.Position("previous"), root.Position("current"), root.Number("missed")),
                 "stream.caught-up" => new CaughtUpNotice(stream, text, root.Position("position")),
                 "stream.drain" => new DrainNotice(stream, text, Delay(root.Number("retryMs")), root.String("reason")),

@@ -249,26 +249,38 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         ArchivedEvents.None);
 
     /// <summary>
-    /// How many positions after one and up to another have their event elsewhere, because it was appended again after a fault; counted
-    /// up to a limit.
+    /// Positions after one and up to another whose event is stored at another, because it was appended again after a fault; oldest
+    /// first.
     /// </summary>
-    public Task<int> CountAliasesAsync(
-        string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) => TolerantAsync(
+    public Task<MovedEvent[]> ReadMovedAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
             await using var command = dataSource.CreateCommand(
-                """
-                select count(*)::int from (
-                    select from event_aliases where stream = $1 and (epoch, seq) > ($2, $3) and (epoch, seq) <= ($4, $5) limit $6
-                ) found
+                $"""
+                select {string.Join(", ", EventColumns.Split(", ").Select(static column => "e." + column))}, a.epoch, a.seq, a.at_epoch, a.at_seq
+                from event_aliases a left join events e on e.stream = a.stream and e.epoch = a.at_epoch and e.seq = a.at_seq
+                where a.stream = $1 and (a.epoch, a.seq) > ($2, $3) and (a.epoch, a.seq) <= ($4, $5)
+                order by a.epoch, a.seq limit $6
                 """);
             command.Parameters.Add(Text(stream));
             AddPosition(command.Parameters, after);
             AddPosition(command.Parameters, upTo);
-            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = most });
-            return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+            command.Parameters.Add(new NpgsqlParameter<int> { TypedValue = count });
+            var codec = new ArchivedEventCodec();
+            var moved = new List<MovedEvent>();
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            {
+                moved.Add(new MovedEvent(
+                    new StreamPosition(reader.GetInt64(13), reader.GetInt64(14)),
+                    new StreamPosition(reader.GetInt64(15), reader.GetInt64(16)),
+                    reader.IsDBNull(0) ? null : ReadEvent(reader, codec)));
+            }
+
+            return moved.ToArray();
         },
-        0);
+        []);
 
     private static NpgsqlBatchCommand? KnownIdsCommand(string stream, IReadOnlyList<AppendEvent> events)
     {

@@ -25,6 +25,7 @@ public static class ArchiverApp
             .ValidateDataAnnotations();
         builder.Services.AddSingleton<IValidateOptions<ArchiverOptions>, ArchiverOptionsRules>();
         builder.Services.AddSingleton<DayPartitions>();
+        builder.Services.AddSingleton<ArchivePruning>();
         builder.Services.AddSingleton(services => new PartitionLeases(
             services.GetRequiredService<NpgsqlDataSource>(),
             $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}",

@@ -34,7 +34,7 @@ internal static class StreamApiDocument
             Tag = Reading,
             Claim = "subscribe",
             Description = "`Accept: text/event-stream` follows the stream: `id` is the position, `data` the event, control events "
-                + "(`stream.caught-up`, `stream.gap`, `stream.dropped`, `stream.epoch`, `stream.drain`, `stream.end`) have no `id`. "
+                + "(`stream.caught-up`, `stream.gap`, `stream.passed`, `stream.dropped`, `stream.epoch`, `stream.drain`, `stream.end`) have no `id`. "
                 + "`application/json`, `*/*` or none is a page.",
             Parameters =
             [

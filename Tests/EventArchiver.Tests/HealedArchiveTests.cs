@@ -43,7 +43,7 @@ public sealed class HealedArchiveTests(Servers servers) : IAsyncLifetime
         await CommitAsync(Entry(new(200, 4), new(100, 3), [Repeated("e2", new(100, 2)), TestEvents.Frame("e5")]));
 
         Assert.Equal([1L, 2, 3, 5], (await _world.ReadAllAsync(Stream)).Select(item => item.Position.Sequence));
-        Assert.Equal(1, await _world.Archive.CountAliasesAsync(Stream, new(100, 3), new(200, 4), 10, Token));
+        Assert.Single(await _world.Archive.ReadMovedAsync(Stream, new(100, 3), new(200, 4), 10, Token));
         var stream = await _world.Archive.ReadStreamAsync(Stream, Token);
         Assert.Equal((4L, new StreamPosition(200, 5)), (stream!.Count, stream.Last));
         await AssertWellAsync(events: 4);
@@ -110,6 +110,36 @@ public sealed class HealedArchiveTests(Servers servers) : IAsyncLifetime
 
         Assert.Equal([0, 2, 3], found.Archived.Order());
         Assert.Equal([Stream], found.Last.Keys);
+    }
+
+    [Fact]
+    public async Task What_is_noted_beside_events_is_forgotten_with_time()
+    {
+        await CommitAsync(Entry(new(100, 1), null, Frames(1, 3)));
+        await CommitAsync(Entry(new(200, 4), new(100, 3), [Repeated("e9", new(100, 9))]));
+        await CommitAsync(TestEvents.Delete(Next(), "other", new(100, 3), Noon, fromArchive: true));
+        var pruning = new ArchivePruning(_world.DataSource);
+        var deleted = DateTimeOffset.FromUnixTimeMilliseconds(Noon);
+
+        Assert.Equal(0, await pruning.ForgetAliasesAsync(TimeProvider.System.GetUtcNow().AddHours(-1), Token));
+        Assert.Equal(0, await pruning.ForgetDeletionsAsync(deleted, Token));
+        Assert.Single(await _world.Archive.ReadMovedAsync(Stream, new(100, 3), new(100, 9), 10, Token));
+
+        Assert.Equal(1, await pruning.ForgetAliasesAsync(TimeProvider.System.GetUtcNow().AddHours(1), Token));
+        Assert.Equal(1, await pruning.ForgetDeletionsAsync(deleted.AddMilliseconds(1), Token));
+        Assert.Empty(await _world.Archive.ReadMovedAsync(Stream, new(100, 3), new(100, 9), 10, Token));
+    }
+
+    [Fact]
+    public async Task ReadMovedAsync_gives_what_is_stored_later_and_names_what_is_stored_before()
+    {
+        await CommitAsync(Entry(new(100, 1), null, Frames(1, 3)));
+        await CommitAsync(Entry(new(200, 4), new(100, 3), [Repeated("e2", new(100, 2)), Repeated("late", new(100, 7))]));
+
+        var moved = await _world.Archive.ReadMovedAsync(Stream, new(100, 3), new(200, 9), 10, Token);
+
+        Assert.Equal([(new(100, 7), new(200, 5)), (new StreamPosition(200, 4), new StreamPosition(100, 2))], moved.Select(item => (item.Position, item.At)));
+        Assert.Equal(new StreamPosition(200, 5), moved[0].Event!.Value.Position);
     }
 
     private static EventFrame[] Frames(int first, int count) =>

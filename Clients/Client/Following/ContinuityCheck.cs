@@ -42,6 +42,9 @@ internal sealed class ContinuityCheck(bool filtered)
                 return Announced(gap.Gap);
             case DroppedNotice dropped:
                 return Announced(dropped.Skipped);
+            case PassedNotice passed:
+                Last = Last is { } known && known > passed.To ? known : passed.To;
+                return null;
             case EpochNotice:
                 _epochAnnounced = true;
                 return null;

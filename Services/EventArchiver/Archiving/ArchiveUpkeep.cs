@@ -3,8 +3,12 @@ using Microsoft.Extensions.Options;
 
 namespace AspireStreaming.EventArchiver.Archiving;
 
-/// <summary>Makes day partitions ahead of their day and drops those past their retention. Any replica may, at any time.</summary>
-internal sealed class ArchiveUpkeep(DayPartitions days, IOptions<ArchiverOptions> options, TimeProvider time, ILogger<ArchiveUpkeep> logger)
+/// <summary>
+/// Makes day partitions ahead of their day, drops those past their retention, and forgets what is noted beside events. Any replica may,
+/// at any time.
+/// </summary>
+internal sealed class ArchiveUpkeep(
+    DayPartitions days, ArchivePruning pruning, IOptions<ArchiverOptions> options, TimeProvider time, ILogger<ArchiveUpkeep> logger)
 {
     /// <summary>Works until told to stop.</summary>
     public async Task RunAsync(CancellationToken stoppingToken)
@@ -43,6 +47,10 @@ internal sealed class ArchiveUpkeep(DayPartitions days, IOptions<ArchiverOptions
             {
                 ArchiverLog.DaysDropped(logger, dropped, kept);
             }
+
+            await pruning.ForgetAliasesAsync(new DateTimeOffset(today.AddDays(-kept), TimeOnly.MinValue, TimeSpan.Zero), cancellationToken);
         }
+
+        await pruning.ForgetDeletionsAsync(time.GetUtcNow().AddDays(-options.Value.DeletionMemoryDays), cancellationToken);
     }
 }

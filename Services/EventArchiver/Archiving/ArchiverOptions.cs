@@ -64,6 +64,13 @@ public sealed class ArchiverOptions
     [Range(1, 36_500)]
     public int? RetentionDays { get; set; }
 
+    /// <summary>
+    /// Days for which it is remembered that a stream was deleted: a hot log restored from a backup older than that could bring the
+    /// stream back; 1 to 36,500, default 30.
+    /// </summary>
+    [Range(1, 36_500)]
+    public int DeletionMemoryDays { get; set; } = 30;
+
     /// <summary>For how many days ahead partitions are made; 1 to 30, default 3.</summary>
     [Range(1, 30)]
     public int DaysAhead { get; set; } = 3;

@@ -39,7 +39,7 @@ internal sealed class StreamFollower : IDisposable
     private StreamPosition _droppedFrom;
     private StreamPosition _droppedTo;
     private long _dropped;
-    private StreamPosition? _passedTo;
+    private Passage? _passed;
 
     /// <summary>Made by <see cref="FollowerFactory"/>.</summary>
     public StreamFollower(
@@ -207,8 +207,8 @@ internal sealed class StreamFollower : IDisposable
             return false;
         }
 
+        WritePassed(sink);
         sink.WritePosition(this, _cursor.Position);
-        _passedTo = null;
         PositionTold();
         return true;
     }
@@ -274,6 +274,7 @@ internal sealed class StreamFollower : IDisposable
     private FollowerState AtTail(IFollowerSink sink, StreamEnd? end)
     {
         WriteDropped(sink);
+        WritePassed(sink);
         if (end is not null)
         {
             TryTellPosition(sink);
@@ -309,6 +310,7 @@ internal sealed class StreamFollower : IDisposable
         if (before is not null)
         {
             WriteDropped(sink);
+            WritePassed(sink);
             WriteDiscontinuity(sink, before);
         }
 
@@ -318,15 +320,17 @@ internal sealed class StreamFollower : IDisposable
         foreach (var item in batch)
         {
             _delivered.Reached(item!.Position);
-            if (item.FirstPosition is { } first && _delivered.Contains(first))
+            if (_delivered.HasHad(item))
             {
-                // The client had it before the hot log lost it.
+                // The client had it before the hot log lost it; without a word the next position would look like a hole.
+                WriteDropped(sink);
+                _passed = new Passage(_passed?.From ?? from, item.Position);
                 from = item.Position;
-                _passedTo = item.Position;
                 OwePosition();
                 continue;
             }
 
+            WritePassed(sink);
             if (IsDropped(item!, from))
             {
                 from = item!.Position;
@@ -339,13 +343,6 @@ internal sealed class StreamFollower : IDisposable
             {
                 OwePosition();
                 continue;
-            }
-
-            if (_passedTo is { } passed)
-            {
-                // Without it the next position would look like a hole that nobody announced.
-                sink.WritePosition(this, passed);
-                _passedTo = null;
             }
 
             sink.WriteEvent(this, item);
@@ -392,8 +389,24 @@ internal sealed class StreamFollower : IDisposable
         }
     }
 
+    private void WritePassed(IFollowerSink sink)
+    {
+        if (_passed is { } passed)
+        {
+            _passed = null;
+            sink.WriteControl(this, ControlEvent.Of(Stream, passed));
+        }
+    }
+
     private void WriteDiscontinuity(IFollowerSink sink, Discontinuity discontinuity)
     {
+        if (discontinuity.Passed is { } passed)
+        {
+            _passed = passed;
+            WritePassed(sink);
+            OwePosition();
+        }
+
         if (discontinuity.Gap is { } gap)
         {
             _services.Metrics.Gaps.Add(1);

@@ -26,6 +26,9 @@ internal readonly record struct ControlEvent(string Name, string Json)
         Format($"{{\"stream\":\"{stream}\",\"previous\":\"{border.Previous}\",\"current\":\"{border.Current}\",")
             + Format($"\"missed\":{Number(border.Missed)}}}"));
 
+    public static ControlEvent Of(string stream, Passage passed) =>
+        new("stream.passed", Format($"{{\"stream\":\"{stream}\",\"from\":\"{passed.From}\",\"to\":\"{passed.To}\"}}"));
+
     public static ControlEvent Of(string stream, StreamEnd end) => new(
         "stream.end", Format($"{{\"stream\":\"{stream}\",\"type\":\"{JsonEncodedText.Encode(end.Type)}\",\"position\":\"{end.Position}\"}}"));
 

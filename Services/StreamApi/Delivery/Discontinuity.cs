@@ -35,5 +35,10 @@ internal readonly record struct Gap(StreamPosition From, StreamPosition To, long
 /// <param name="Missed">0 when nothing can be missing, else null.</param>
 internal readonly record struct EpochBorder(StreamPosition Previous, StreamPosition Current, long? Missed);
 
-/// <summary>What a reader is told before the next event; at least one of the two.</summary>
-internal sealed record Discontinuity(Gap? Gap, EpochBorder? Border);
+/// <summary>Positions that have no event for a reader though nothing is missing: it has had their events at other positions.</summary>
+/// <param name="From">The last position before them.</param>
+/// <param name="To">The last of them.</param>
+internal readonly record struct Passage(StreamPosition From, StreamPosition To);
+
+/// <summary>What a reader is told before the next event; at least one of the three.</summary>
+internal sealed record Discontinuity(Gap? Gap, EpochBorder? Border, Passage? Passed = null);

@@ -36,7 +36,7 @@ internal sealed record EncodedEvent
     /// <summary>What it is.</summary>
     public EventFlags Flags { get; private init; }
 
-    /// <summary>Of an event that was appended again after a fault, the position that it had first.</summary>
+    /// <summary>Of an event that was appended again after a fault and stands at its later position, the first.</summary>
     public StreamPosition? FirstPosition { get; private init; }
 
     /// <summary>For the first event of an epoch: whether the archive was asked for what lies before.</summary>
@@ -110,7 +110,7 @@ internal sealed record EncodedEvent
             Previous = stored.Previous,
             RecordedAt = stored.RecordedAt,
             Flags = stored.Frame.Flags,
-            FirstPosition = stored.Frame.FirstPosition(),
+            FirstPosition = stored.Frame.FirstPosition() is { } first && first != stored.Position ? first : null,
             _frame = frame,
             _typeStart = typeStart,
             _dataStart = dataStart,

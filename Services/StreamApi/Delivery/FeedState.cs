@@ -239,6 +239,12 @@ internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
                 }
             }
 
+            if (tail.IsArchived && window.Last < tail.Last)
+            {
+                // The hot log has lost the end: readers go to the archive for it.
+                window.Reset(tail.Last);
+            }
+
             if (window.Last == tail.Last)
             {
                 _end ??= tail.End;

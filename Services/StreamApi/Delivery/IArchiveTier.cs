@@ -1,3 +1,4 @@
+using AspireStreaming.Archive;
 using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.StreamApi.Delivery;
@@ -36,9 +37,9 @@ internal interface IArchiveTier
     /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
     Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken);
 
-    /// <summary>How many positions after one and up to another have their event elsewhere, counted up to a limit.</summary>
+    /// <summary>Positions after one and up to another whose event is stored at another, oldest first, up to a number.</summary>
     /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
-    Task<int> CountAliasesAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken);
+    Task<MovedEvent[]> ReadMovedAsync(string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken);
 }
 
 /// <summary>A stream as the archive knows it.</summary>
@@ -73,6 +74,7 @@ internal sealed class NoArchive : IArchiveTier
     public Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) =>
         Task.FromResult(0);
 
-    public Task<int> CountAliasesAsync(
-        string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) => Task.FromResult(0);
+    public Task<MovedEvent[]> ReadMovedAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) =>
+        Task.FromResult<MovedEvent[]>([]);
 }

@@ -33,9 +33,9 @@ internal sealed class PostgresArchive(ArchiveReader reader, ArchiveGate gate, Ti
     public Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) =>
         AskAsync(async limited => (await reader.ReadDeadAsync(stream, after, upTo, most, limited)).Length, cancellationToken);
 
-    public Task<int> CountAliasesAsync(
-        string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) =>
-        AskAsync(limited => reader.CountAliasesAsync(stream, after, upTo, most, limited), cancellationToken);
+    public Task<MovedEvent[]> ReadMovedAsync(
+        string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) =>
+        AskAsync(limited => reader.ReadMovedAsync(stream, after, upTo, count, limited), cancellationToken);
 
     /// <summary>What is kept of a stream that was deleted from the hot log is history: that it had ended says nothing of its successor.</summary>
     private static ColdStream Describe(ArchivedStream found) => new(

@@ -58,7 +58,7 @@ internal readonly record struct StartFrom(StartKind Kind, StreamPosition Positio
 }
 
 /// <summary>Where a reader starts.</summary>
-/// <param name="Position">Its cursor.</param>
+/// <param name="Position">Its cursor. Of a position beyond the end it is that position where the hot log may have lost what was there.</param>
 /// <param name="Gap">For a position beyond the end: what it must be told.</param>
 /// <param name="Tail">Where the stream ends.</param>
 internal sealed record ResolvedStart(StreamPosition Position, Gap? Gap, StreamTail Tail);
@@ -84,8 +84,13 @@ internal sealed class StartResolver(TierReader tiers, PartitionFence fence, IOpt
                 var tail = await tiers.ReadTailAsync(stream, set, cancellationToken);
                 if (from.Position > tail.Last && set.HasFlag(TierSet.Log))
                 {
-                    await HealedAsync(StreamName.PartitionOf(stream), cancellationToken);
+                    var epoch = await HealedAsync(StreamName.PartitionOf(stream), cancellationToken);
                     tail = await tiers.ReadTailAsync(stream, set, cancellationToken);
+                    if (from.Position > tail.Last && from.Position.Epoch < epoch.Value)
+                    {
+                        // Lost. It stays where it is: whatever comes is later, and what a late publisher puts back in place it has had.
+                        return new ResolvedStart(from.Position, new Gap(from.Position, tail.Last, null, GapReasons.Epoch), tail);
+                    }
                 }
 
                 return from.Position > tail.Last
@@ -97,11 +102,17 @@ internal sealed class StartResolver(TierReader tiers, PartitionFence fence, IOpt
     }
 
     /// <summary>The reader has had more than there is: perhaps Redis has lost it, and publishers are about to put it back.</summary>
-    private async Task HealedAsync(int partition, CancellationToken cancellationToken)
+    private async Task<PartitionEpoch> HealedAsync(int partition, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
-        while ((await fence.CheckAsync(partition, cancellationToken)).IsHealing && time.GetElapsedTime(start) < options.Value.BorderPatience)
+        while (true)
         {
+            var epoch = await fence.CheckAsync(partition, cancellationToken);
+            if (!epoch.IsHealing || time.GetElapsedTime(start) >= options.Value.BorderPatience)
+            {
+                return epoch;
+            }
+
             await Task.Delay(HealingPoll, time, cancellationToken);
         }
     }

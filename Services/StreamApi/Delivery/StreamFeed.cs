@@ -133,6 +133,9 @@ internal sealed class StreamFeed : IAsyncDisposable
         }
     }
 
+    /// <summary>The partition's epoch was raised and nothing was appended since: the log may have lost its end, and the archive have it.</summary>
+    public void OnEpochRaised() => Request(Work.LearnTail);
+
     /// <summary>Somebody has seen a later tail than this feed; the wake that tells of it may be on its way, or lost.</summary>
     public void Expect() => Request(Work.ConfirmTail);
 

@@ -19,6 +19,10 @@ internal sealed class TailChecker(
 {
     private const int ConcurrentChecks = 64;
 
+    /// <summary>For how long after a raise the archive may still take in what was read of the log before.</summary>
+    private static readonly TimeSpan RaisePatience = TimeSpan.FromSeconds(10);
+
+    private readonly long?[] _raisedAt = new long?[StreamName.PartitionCount];
     private readonly StreamPosition?[] _ends = new StreamPosition?[StreamName.PartitionCount];
     private TaskCompletionSource _hurry = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -118,19 +122,32 @@ internal sealed class TailChecker(
             await fence.CheckAsync(partition, cancellationToken);
         }
 
-        if (!all && _ends[partition] == end)
+        if (_ends[partition] is { } known && known.Epoch != end.Epoch)
+        {
+            _raisedAt[partition] = services.Time.GetTimestamp();
+        }
+
+        var isRaised = _raisedAt[partition] is { } at && services.Time.GetElapsedTime(at) < RaisePatience;
+        if (!all && !isRaised && _ends[partition] == end)
         {
             return;
         }
 
         foreach (var some in partitionFeeds.Chunk(ConcurrentChecks))
         {
-            await Task.WhenAll(some.Select(feed => CheckAsync(feed, cancellationToken)));
+            await Task.WhenAll(some.Select(feed => CheckAsync(feed, isRaised ? end.Epoch : 0, cancellationToken)));
         }
 
         _ends[partition] = end;
     }
 
-    private async Task CheckAsync(StreamFeed feed, CancellationToken cancellationToken) =>
-        feed.OnTailChecked(await services.Log.ReadMetaAsync(feed.Stream, cancellationToken));
+    private async Task CheckAsync(StreamFeed feed, long raisedTo, CancellationToken cancellationToken)
+    {
+        var meta = await services.Log.ReadMetaAsync(feed.Stream, cancellationToken);
+        feed.OnTailChecked(meta);
+        if (meta is null ? raisedTo > 0 : !meta.Deleted && meta.PartitionEpoch < raisedTo)
+        {
+            feed.OnEpochRaised();
+        }
+    }
 }

@@ -28,7 +28,8 @@ internal enum TierSet
 /// <param name="Last">Its last position; <c>0-0</c> when nobody knows the stream.</param>
 /// <param name="End">How it ended; null while it runs.</param>
 /// <param name="Deleted">Whether the hot log has only its tombstone.</param>
-internal sealed record StreamTail(StreamPosition Last, StreamEnd? End, bool Deleted);
+/// <param name="IsArchived">Whether the hot log has lost the end of it, and the archive has that.</param>
+internal sealed record StreamTail(StreamPosition Last, StreamEnd? End, bool Deleted, bool IsArchived = false);
 
 /// <summary>What a read of the slower tiers found after a cursor.</summary>
 /// <param name="Source">The tier.</param>

@@ -20,11 +20,14 @@ internal sealed class TierReader : IDisposable
     private readonly IArchiveTier _archive;
     private readonly RedisGate _gate;
     private readonly TimeProvider _time;
+    private readonly PartitionFence? _fence;
     private readonly TimeSpan _borderPatience;
     private readonly SemaphoreSlim _slots;
 
-    public TierReader(HotLogReader log, IArchiveTier archive, RedisGate gate, IOptions<DeliveryOptions> options, TimeProvider time)
+    public TierReader(
+        HotLogReader log, IArchiveTier archive, RedisGate gate, IOptions<DeliveryOptions> options, TimeProvider time, PartitionFence? fence = null)
     {
+        _fence = fence;
         _log = log;
         _archive = archive;
         _gate = gate;
@@ -75,9 +78,9 @@ internal sealed class TierReader : IDisposable
                     return new TierRead(source, null, [], cursor, tail);
                 }
 
-                if (rechecked && tiers.HasFlag(TierSet.Archive) && await IsElsewhereAsync(stream, cursor, tail.Last, cancellationToken))
+                if (rechecked && tiers.HasFlag(TierSet.Archive) && await ReadElsewhereAsync(stream, cursor, tail.Last, tiers, null, cancellationToken) is { } moved)
                 {
-                    return new TierRead(source, null, [], tail.Last, tail);
+                    return moved with { Tail = moved.Events.Length == 0 && moved.Cursor == tail.Last ? tail : null };
                 }
 
                 if (rechecked)
@@ -143,9 +146,14 @@ internal sealed class TierReader : IDisposable
             _gate.Succeeded();
         }
 
-        if (meta is { Deleted: false } || !tiers.HasFlag(TierSet.Archive))
+        if (!tiers.HasFlag(TierSet.Archive))
         {
             return Tail(meta);
+        }
+
+        if (meta is { Deleted: false })
+        {
+            return await MayHaveLostItsEndAsync(stream, meta, cancellationToken) ? await ReadLaterTailAsync(stream, meta, cancellationToken) : Tail(meta);
         }
 
         var archived = await _archive.ReadStreamAsync(stream, cancellationToken);
@@ -212,6 +220,41 @@ internal sealed class TierReader : IDisposable
             }
 
             await Task.Delay(BorderPoll, _time, cancellationToken);
+        }
+    }
+
+    /// <summary>
+    /// Whether the partition's epoch was raised since the last append to the stream: then the hot log may have lost what the archive has,
+    /// and until the next append nothing there tells.
+    /// </summary>
+    private async Task<bool> MayHaveLostItsEndAsync(string stream, StreamMeta meta, CancellationToken cancellationToken)
+    {
+        if (_fence is null || !_archive.IsConfigured)
+        {
+            return false;
+        }
+
+        var partition = StreamName.PartitionOf(stream);
+        if (_fence.HighestSeen(partition) == 0)
+        {
+            await _fence.CheckAsync(partition, cancellationToken);
+        }
+
+        return meta.PartitionEpoch < _fence.HighestSeen(partition);
+    }
+
+    private async Task<StreamTail> ReadLaterTailAsync(string stream, StreamMeta meta, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var archived = await _archive.ReadStreamAsync(stream, cancellationToken);
+            return archived is null || archived.Last <= meta.Last
+                ? Tail(meta)
+                : new StreamTail(archived.Last, archived.EndType is null ? null : new StreamEnd(archived.EndType, archived.Last), false, IsArchived: true);
+        }
+        catch (ArchiveUnavailableException)
+        {
+            return Tail(meta);
         }
     }
 
@@ -295,11 +338,10 @@ internal sealed class TierReader : IDisposable
             }
         }
 
-        if (link == Link.Hole && tiers.HasFlag(TierSet.Archive) && Continuity.Before(found[0]).Epoch == found[0].Position.Epoch
-            && await IsElsewhereAsync(stream, cursor, Continuity.Before(found[0]), cancellationToken))
+        if (link == Link.Hole && tiers.HasFlag(TierSet.Archive)
+            && await ReadElsewhereAsync(stream, cursor, Continuity.Before(found[0]), tiers, found[0].RecordedAt, cancellationToken) is { } moved)
         {
-            var rest = CutAtHole(found.Length > count ? found[..count] : found);
-            return new TierRead(source, null, rest, rest[^1].Position, null);
+            return moved;
         }
 
         var reason = link == Link.Hole ? await ReasonAsync(stream, cursor, Continuity.Before(found[0]), tiers, cancellationToken) : GapReasons.Epoch;
@@ -307,11 +349,55 @@ internal sealed class TierReader : IDisposable
         return new TierRead(source, Continuity.Describe(cursor, events[0], reason, verified), events, events[^1].Position, null);
     }
 
-    /// <summary>Whether all that is missing up to a position is stored at others, because it was appended again after a fault.</summary>
-    private async Task<bool> IsElsewhereAsync(string stream, StreamPosition cursor, StreamPosition upTo, CancellationToken cancellationToken)
+    /// <summary>Whether all that is missing between two positions is stored at others.</summary>
+    /// <inheritdoc cref="ReadAsync" path="/exception"/>
+    public async Task<bool> AreMovedAsync(string stream, StreamPosition after, StreamPosition upTo, CancellationToken cancellationToken) =>
+        after.Epoch == upTo.Epoch && upTo.Sequence - after.Sequence is var missing and > 0 and <= MaxDead
+        && (await _archive.ReadMovedAsync(stream, after, upTo, MaxDead, cancellationToken)).Length == missing;
+
+    /// <summary>
+    /// What a reader gets where all that is missing up to a position is stored at others, because it was appended again after a fault:
+    /// what is stored later comes in its first place, what is stored before is passed over, because the reader has had it.
+    /// </summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="cursor">What the reader has had.</param>
+    /// <param name="upTo">The last missing position.</param>
+    /// <param name="tiers">The tiers to read. One alone is read as it is: nothing is put in another place.</param>
+    /// <param name="recordedBefore">When what follows was recorded: recorded times never fall.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
+    private async Task<TierRead?> ReadElsewhereAsync(
+        string stream, StreamPosition cursor, StreamPosition upTo, TierSet tiers, long? recordedBefore, CancellationToken cancellationToken)
     {
-        return cursor.Epoch == upTo.Epoch && upTo.Sequence - cursor.Sequence is var missing and <= MaxDead
-            && await _archive.CountAliasesAsync(stream, cursor, upTo, MaxDead, cancellationToken) == missing;
+        if (cursor.Epoch != upTo.Epoch || upTo.Sequence - cursor.Sequence is not (> 0 and <= MaxDead))
+        {
+            return null;
+        }
+
+        var moved = await _archive.ReadMovedAsync(stream, cursor, upTo, MaxDead, cancellationToken);
+        if (moved.Length != upTo.Sequence - cursor.Sequence || Array.Exists(moved, static item => item.At > item.Position && item.Event is null))
+        {
+            return null;
+        }
+
+        var had = tiers == TierSet.All ? moved.TakeWhile(static item => item.At < item.Position).Count() : moved.Length;
+        if (had > 0)
+        {
+            var to = moved[had - 1].Position;
+            return new TierRead(Tier.Archive, new Discontinuity(null, null, new Passage(cursor, to)), [], to, null);
+        }
+
+        EncodedEvent[] events =
+        [
+            .. moved.TakeWhile(static item => item.At > item.Position).Select(item => EncodedEvent.Encode(
+                stream,
+                item.Event!.Value with
+                {
+                    Position = item.Position,
+                    Previous = null,
+                    RecordedAt = Math.Min(item.Event.Value.RecordedAt, recordedBefore ?? long.MaxValue),
+                })),
+        ];
+        return new TierRead(Tier.Archive, null, events, events[^1].Position, null);
     }
 
     /// <summary>Why nothing follows a cursor up to a position: it is older than everything kept, or there is a hole.</summary>

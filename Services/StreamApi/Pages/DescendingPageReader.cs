@@ -24,20 +24,20 @@ internal sealed class DescendingPageReader(TierReader tiers)
         var above = before is { } given ? new Edge(given, null, IsKnown: false) : new Edge(start.Tail.Last.Next, null, IsKnown: true);
         var end = before is null || before > start.Tail.Last ? start.Tail.End : null;
         var gap = start.Gap;
-        var scan = new PageScan(request);
+        var scan = new PageScan(request, next);
         while (true)
         {
             var wanted = scan.Wanted;
-            var (run, hole, isBottom) = await ReadRunAsync(request, before, above, wanted, cancellationToken);
+            var (run, hole, isBottom) = await ReadRunAsync(request, before, above, wanted, scan, cancellationToken);
             if (hole is not null && scan.Scanned > 0)
             {
-                return new EventPage(request.Stream, scan.Events, next, false, gap, end);
+                return Page(false);
             }
 
             gap ??= hole;
             if (isBottom)
             {
-                return new EventPage(request.Stream, scan.Events, next, true, gap, end);
+                return Page(true);
             }
 
             foreach (var item in run)
@@ -46,16 +46,18 @@ internal sealed class DescendingPageReader(TierReader tiers)
                 above = new Edge(item.Position, item.Previous, IsKnown: true);
                 if (scan.TakeLast(item))
                 {
-                    var (_, further, nothing) = await ReadRunAsync(request, before, above, 1, cancellationToken);
-                    return new EventPage(request.Stream, scan.Events, next, nothing && further is null, gap, end);
+                    var (_, further, nothing) = await ReadRunAsync(request, before, above, 1, scan, cancellationToken);
+                    return Page(nothing && further is null);
                 }
             }
         }
+
+        EventPage Page(bool caughtUp) => new(request.Stream, scan.Events, next, caughtUp, gap, end) { Passed = scan.Passed };
     }
 
     /// <summary>The next events down to the first hole among them, and what is missing above the first; or that there are none.</summary>
     private async Task<(EncodedEvent[] Run, Gap? Hole, bool IsBottom)> ReadRunAsync(
-        PageRequest request, StreamPosition? before, Edge above, int count, CancellationToken cancellationToken)
+        PageRequest request, StreamPosition? before, Edge above, int count, PageScan scan, CancellationToken cancellationToken)
     {
         var found = await tiers.ReadBeforeAsync(request.Stream, before, request.Tiers, count, cancellationToken);
         if (!above.IsKnown && (found.Length == 0 || found[0].Position.Epoch != above.Position.Epoch))
@@ -76,7 +78,20 @@ internal sealed class DescendingPageReader(TierReader tiers)
             return ([], hasAll ? null : Gap.Between(StreamPosition.Zero, above.Before, GapReasons.Trimmed), true);
         }
 
-        Gap? hole = above.Follows(found[0].Position) ? null : await DescribeAsync(request, found[0].Position, above, cancellationToken);
+        Gap? hole = null;
+        if (!above.Follows(found[0].Position))
+        {
+            if (request.Tiers.HasFlag(TierSet.Archive)
+                && await tiers.AreMovedAsync(request.Stream, found[0].Position, above.Before, cancellationToken))
+            {
+                scan.Pass(new Passage(found[0].Position, above.Before));
+            }
+            else
+            {
+                hole = await DescribeAsync(request, found[0].Position, above, cancellationToken);
+            }
+        }
+
         var length = 1;
         while (length < found.Length && Continuity.Judge(found[length].Position, found[length - 1]).IsContinuous())
         {

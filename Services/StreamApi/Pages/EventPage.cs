@@ -16,6 +16,9 @@ namespace AspireStreaming.StreamApi.Pages;
 internal sealed record EventPage(
     string Stream, IReadOnlyList<EncodedEvent> Events, StreamPosition Next, bool CaughtUp, Gap? Gap, StreamEnd? End) : IResult
 {
+    /// <summary>Positions in the page's range that have no event here though nothing is missing: their events stand at others.</summary>
+    public IReadOnlyList<Passage> Passed { get; init; } = [];
+
     public async Task ExecuteAsync(HttpContext httpContext)
     {
         httpContext.Response.ContentType = "application/json";
@@ -45,6 +48,9 @@ internal sealed record EventPage(
 
         var gap = Gap is { } missing ? ControlEvent.Of(Stream, missing).Json : "null";
         var end = End is null ? "null" : ControlEvent.Of(Stream, End).Json;
-        writer.Write(Encoding.UTF8.GetBytes($"],\"next\":\"{Next}\",\"caughtUp\":{(CaughtUp ? "true" : "false")},\"gap\":{gap},\"end\":{end}}}"));
+        var passed = Passed.Count == 0
+            ? ""
+            : $",\"passed\":[{string.Join(',', Passed.Select(static item => $"{{\"from\":\"{item.From}\",\"to\":\"{item.To}\"}}"))}]";
+        writer.Write(Encoding.UTF8.GetBytes($"],\"next\":\"{Next}\",\"caughtUp\":{(CaughtUp ? "true" : "false")},\"gap\":{gap},\"end\":{end}{passed}}}"));
     }
 }

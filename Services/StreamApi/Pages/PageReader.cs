@@ -19,12 +19,16 @@ internal sealed class PageReader(
         }
 
         var page = await ReadUpAsync(request, start.Position, start.Gap, cancellationToken);
-        return page is { Events.Count: 0, CaughtUp: true, Gap: null, End: null } && request.Wait > TimeSpan.Zero
-            ? await WaitAsync(request, page, cancellationToken)
-            : page;
+
+        // A position that was lost is told of with every page until something follows it: that is no reason to answer at once.
+        var gap = start.Gap is not null && start.Position == request.From.Position ? start.Gap : null;
+        return IsNothing(page, gap) && request.Wait > TimeSpan.Zero ? await WaitAsync(request, page, gap, cancellationToken) : page;
     }
 
-    private async Task<EventPage> WaitAsync(PageRequest request, EventPage page, CancellationToken cancellationToken)
+    private static bool IsNothing(EventPage page, Gap? gap) =>
+        page is { Events.Count: 0, CaughtUp: true, End: null, Passed.Count: 0 } && (page.Gap is null || page.Gap == gap);
+
+    private async Task<EventPage> WaitAsync(PageRequest request, EventPage page, Gap? gap, CancellationToken cancellationToken)
     {
         var feed = feeds.TryAcquire(request.Stream);
         if (feed is null)
@@ -39,12 +43,12 @@ internal sealed class PageReader(
         feed.Join(signal);
         try
         {
-            while (!limit.IsCancellationRequested && page is { Events.Count: 0, CaughtUp: true, Gap: null, End: null })
+            while (!limit.IsCancellationRequested && IsNothing(page, gap))
             {
                 var (last, end) = feed.Tail;
                 if (feed.IsReady && (last > page.Next || end is not null))
                 {
-                    page = await ReadUpAsync(request, page.Next, null, cancellationToken);
+                    page = await ReadUpAsync(request, page.Next, gap, cancellationToken);
                     page = page with { End = page.Events.Count == 0 ? page.End ?? end : page.End };
                 }
                 else
@@ -65,7 +69,7 @@ internal sealed class PageReader(
 
     private async Task<EventPage> ReadUpAsync(PageRequest request, StreamPosition cursor, Gap? gap, CancellationToken cancellationToken)
     {
-        var scan = new PageScan(request);
+        var scan = new PageScan(request, cursor);
         while (true)
         {
             var read = await tiers.ReadAsync(request.Stream, cursor, request.Tiers, null, scan.Wanted, cancellationToken);
@@ -74,29 +78,40 @@ internal sealed class PageReader(
                 if (scan.Scanned > 0 && (before.Gap is not null || before.Border is { Missed: not 0 }))
                 {
                     // It belongs before the first event of the next page.
-                    return new EventPage(request.Stream, scan.Events, cursor, false, gap, null);
+                    return Page(scan, cursor, false, gap, null);
                 }
 
-                gap ??= before.Gap ?? (before.Border is { Missed: null } border
+                // What is missing after a lost position says more than that it was lost.
+                gap = before.Gap ?? (before.Border is { Missed: null } border
                     ? new Gap(border.Previous, border.Current with { Sequence = border.Current.Sequence - 1 }, null, GapReasons.Epoch)
-                    : null);
+                    : gap);
+                if (before.Passed is { } passed)
+                {
+                    scan.Pass(passed);
+                }
             }
 
             if (read.Tail is { } tail)
             {
-                return new EventPage(request.Stream, scan.Events, read.Cursor, true, gap, tail.End);
+                return Page(scan, read.Cursor, true, gap, tail.End);
             }
 
             foreach (var item in read.Events)
             {
+                var isLast = scan.TakeLast(cursor, item);
                 cursor = item.Position;
-                if (scan.TakeLast(item))
+                if (isLast)
                 {
                     var end = await tiers.ReadTailAsync(request.Stream, request.Tiers, cancellationToken);
                     var reached = cursor >= end.Last;
-                    return new EventPage(request.Stream, scan.Events, cursor, reached, gap, reached ? end.End : null);
+                    return Page(scan, cursor, reached, gap, reached ? end.End : null);
                 }
             }
+
+            cursor = read.Cursor;
         }
+
+        EventPage Page(PageScan scan, StreamPosition next, bool caughtUp, Gap? missing, StreamEnd? end) =>
+            new(request.Stream, scan.Events, next, caughtUp, missing, end) { Passed = scan.Passed };
     }
 }

@@ -87,6 +87,7 @@ internal sealed class StreamsGrpcService(
                 }
             }
 
+            response.Passed.AddRange(read.Passed.Select(static item => new V1.Passage { From = item.From.ToString(), To = item.To.ToString() }));
             if (read.End is { } end)
             {
                 response.End = new End { Type = end.Type, Position = end.Position.ToString() };

@@ -381,6 +381,8 @@ function describe(name, data) {
       return `${missed} missing after ${data.from} up to ${data.to} (${data.reason})`;
     case 'stream.dropped':
       return `${missed} skipped after ${data.from} up to ${data.to}`;
+    case 'stream.passed':
+      return `nothing new after ${data.from} up to ${data.to}: put back after a loss, and seen before`;
     case 'stream.epoch':
       return `a new epoch after ${data.previous}, now ${data.current}; ${data.missed === 0 ? 'nothing is missing' : 'something may be missing'}`;
     case 'stream.drain':

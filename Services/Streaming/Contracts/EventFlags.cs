@@ -17,4 +17,10 @@ public enum EventFlags : byte
     /// It was appended again after a fault, at a later position than the first; its extension <c>firstposition</c> tells that one.
     /// </summary>
     Repeated = 4,
+
+    /// <summary>
+    /// With <see cref="Repeated"/>: where it stood first, the next epoch did not know of it when it began. So a reader may have come
+    /// into that epoch without it, and a position there does not say that its reader had it.
+    /// </summary>
+    BeyondBorder = 8,
 }

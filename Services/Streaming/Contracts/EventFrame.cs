@@ -125,6 +125,22 @@ public readonly record struct EventFrame(ReadOnlyMemory<byte> Bytes)
         return true;
     }
 
+    /// <summary>Reads bytes that should hold exactly one frame.</summary>
+    /// <returns>False when they do not.</returns>
+    internal static bool TryRead(ReadOnlyMemory<byte> bytes, out EventFrame frame)
+    {
+        var rest = bytes;
+        try
+        {
+            return TryTake(ref rest, out frame) && rest.IsEmpty;
+        }
+        catch (InvalidDataException)
+        {
+            frame = default;
+            return false;
+        }
+    }
+
     /// <summary>Reads bytes that hold exactly one frame.</summary>
     /// <exception cref="InvalidDataException">They do not.</exception>
     public static EventFrame Read(ReadOnlyMemory<byte> bytes)

@@ -19,18 +19,20 @@ public sealed class HotLogReader
         _timeout = options.Value.CommandTimeout;
     }
 
-    /// <summary>Up to <paramref name="count"/> events after a position, oldest first.</summary>
+    /// <summary>Up to <paramref name="count"/> events after a position, oldest first; entries that are damaged are left out.</summary>
     /// <exception cref="TimeoutException">Redis did not answer in time.</exception>
     /// <exception cref="RedisException">Redis is away or refuses.</exception>
-    public async Task<StoredEvent[]> ReadAfterAsync(string stream, StreamPosition after, int count, CancellationToken cancellationToken) =>
-        RedisReplies.StreamEntries(await ExecuteAsync(
-            "XRANGE", [StreamKeys.Stream(stream), after.IsZero ? "-" : "(" + after, "+", "COUNT", count], cancellationToken).ConfigureAwait(false));
+    public Task<StoredEvent[]> ReadAfterAsync(string stream, StreamPosition after, int count, CancellationToken cancellationToken) =>
+        ReadAsync(count, (from, wanted) =>
+            ExecuteAsync("XRANGE", [StreamKeys.Stream(stream), Beyond(from ?? after), "+", "COUNT", wanted], cancellationToken));
 
     /// <summary>Up to <paramref name="count"/> events before a position (null = from the end), newest first.</summary>
     /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
-    public async Task<StoredEvent[]> ReadBeforeAsync(string stream, StreamPosition? before, int count, CancellationToken cancellationToken) =>
-        RedisReplies.StreamEntries(await ExecuteAsync(
-            "XREVRANGE", [StreamKeys.Stream(stream), before is { } position ? "(" + position : "+", "-", "COUNT", count], cancellationToken).ConfigureAwait(false));
+    public Task<StoredEvent[]> ReadBeforeAsync(string stream, StreamPosition? before, int count, CancellationToken cancellationToken) =>
+        ReadAsync(count, (from, wanted) => ExecuteAsync(
+            "XREVRANGE",
+            [StreamKeys.Stream(stream), (from ?? before) is { } position ? "(" + position : "+", "-", "COUNT", wanted],
+            cancellationToken));
 
     /// <summary>The stream's meta; null when Redis does not know the stream.</summary>
     /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
@@ -88,6 +90,26 @@ public sealed class HotLogReader
     /// <inheritdoc cref="ReadAfterAsync" path="/exception"/>
     public async Task<long> CountArchiveLogAsync(int partition, CancellationToken cancellationToken) =>
         (long)await ExecuteAsync("XLEN", [StreamKeys.Archive(partition)], cancellationToken).ConfigureAwait(false);
+
+    private static string Beyond(StreamPosition after) => after.IsZero ? "-" : "(" + after;
+
+    /// <summary>Reads on where damaged entries were left out: fewer events than wanted mean that there are no more.</summary>
+    private static async Task<StoredEvent[]> ReadAsync(int count, Func<StreamPosition?, int, Task<RedisResult>> read)
+    {
+        var events = new List<StoredEvent>();
+        StreamPosition? from = null;
+        while (true)
+        {
+            var wanted = count - events.Count;
+            var (entries, last) = RedisReplies.AddStreamEntries(await read(from, wanted).ConfigureAwait(false), events);
+            if (entries < wanted || events.Count == count)
+            {
+                return [.. events];
+            }
+
+            from = last;
+        }
+    }
 
     private Task<RedisResult> ExecuteAsync(string command, object[] arguments, CancellationToken cancellationToken) =>
         _redis.GetDatabase().ExecuteAsync(command, arguments).WaitAsync(_timeout, _time, cancellationToken);

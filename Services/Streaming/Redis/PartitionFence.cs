@@ -11,10 +11,11 @@ namespace AspireStreaming.Streaming.Redis;
 /// before anything is appended. Thread-safe; one per process.
 /// </summary>
 /// <remarks>
-/// Whoever is told NOSCRIPT, finds no epoch, one below an epoch it has seen, or one that was raised in another process of Redis (or
-/// in this one before it was a replica), raises: new = max(stored + 1, highest seen + 1, now), first loading the scripts for the new
+/// Whoever finds no epoch, one below an epoch it has seen, or one that was raised in another process of Redis (or in this one before
+/// it was a replica), raises: new = max(stored + 1, highest seen + 1, now), first loading the scripts for the new
 /// number, then setting it by compare-and-set from the value read. Who loses that race, or is told STALE, takes the stored epoch.
-/// A raise opens a healing phase unless only scripts are missing; publishers stage what they hold, and the first to find the phase's
+/// Who is told NOSCRIPT looks, too; where nothing of that is so, only the scripts are missing, and it loads them. A raise opens a
+/// healing phase; publishers stage what they hold, and the first to find the phase's
 /// time over puts it back and opens the partition.
 /// </remarks>
 public sealed class PartitionFence
@@ -164,9 +165,18 @@ public sealed class PartitionFence
             for (var step = 0; step < MaxSteps; step++)
             {
                 var state = await _healing.ReadStateAsync(partition, cancellationToken).ConfigureAwait(false);
-                if (MustRaise(partition, state) || state.Epoch.Value == missingIn)
+                if (MustRaise(partition, state))
                 {
                     await RaiseAsync(partition, state, cancellationToken).ConfigureAwait(false);
+                    continue;
+                }
+
+                if (state.Epoch.Value == missingIn)
+                {
+                    // The process is the one in which the epoch was raised: it has lost nothing but scripts, or never had those of this
+                    // version. It is looked at once more after they are loaded: it may have become another meanwhile.
+                    missingIn = 0;
+                    await LoadAsync(partition, new FencedScripts(partition, state.Epoch.Value), cancellationToken).ConfigureAwait(false);
                     continue;
                 }
 
@@ -266,7 +276,7 @@ public sealed class PartitionFence
             : state.Epoch.IsNone && seen == 0 && await IsNewAsync(partition, cancellationToken).ConfigureAwait(false) ? "new"
             : "";
         var next = new FencedScripts(partition, epoch);
-        await LoadAsync([next.AppendText, next.DeleteText, new HealingScript(partition, epoch).Text], cancellationToken).ConfigureAwait(false);
+        await LoadAsync(partition, next, cancellationToken).ConfigureAwait(false);
         var reply = await UnfencedScripts.EvaluateAsync(
                 _redis.GetDatabase(),
                 RaiseText,
@@ -303,6 +313,9 @@ public sealed class PartitionFence
             return false;
         }
     }
+
+    private Task LoadAsync(int partition, FencedScripts scripts, CancellationToken cancellationToken) =>
+        LoadAsync([scripts.AppendText, scripts.DeleteText, new HealingScript(partition, scripts.Epoch).Text], cancellationToken);
 
     /// <summary>
     /// Loads scripts into every master. Not into replicas: the scripts' absence is how a replica that is promoted is known.

@@ -10,13 +10,16 @@ internal static class RedisReplies
     /// <summary>Fixed cost that the append script counts for an archive-log entry, bytes; append.lua says the same number.</summary>
     private const int EntryOverhead = 100;
 
-    public static StoredEvent[] StreamEntries(RedisResult reply)
+    /// <summary>Adds the events of a reply; an entry that cannot be read is left out, which position arithmetic shows as a hole.</summary>
+    /// <returns>Number of entries in the reply, and the last one's position.</returns>
+    public static (int Entries, StreamPosition Last) AddStreamEntries(RedisResult reply, List<StoredEvent> events)
     {
         var entries = (RedisResult[]?)reply ?? [];
-        var events = new StoredEvent[entries.Length];
-        for (var index = 0; index < entries.Length; index++)
+        var last = StreamPosition.Zero;
+        foreach (var entry in entries)
         {
-            var (id, fields) = Entry(entries[index]);
+            var (id, fields) = Entry(entry);
+            last = id;
             ReadOnlyMemory<byte> frame = default;
             long recordedAt = 0;
             StreamPosition? previous = null;
@@ -38,10 +41,13 @@ internal static class RedisReplies
                 }
             }
 
-            events[index] = new StoredEvent(id, recordedAt, EventFrame.Read(frame), previous);
+            if (EventFrame.TryRead(frame, out var read))
+            {
+                events.Add(new StoredEvent(id, recordedAt, read, previous));
+            }
         }
 
-        return events;
+        return (entries.Length, last);
     }
 
     public static ArchiveLogEntry[] ArchiveLogEntries(RedisResult reply)

@@ -13,7 +13,10 @@ namespace AspireStreaming.Streaming.Redis;
 /// <param name="Deleted">Whether only its tombstone is left.</param>
 public sealed record StreamMeta(StreamPosition Last, StreamPosition Archived, long RecordedAt, string? EndState, string? EndType, bool Deleted)
 {
-    internal static readonly RedisValue[] Fields = ["e", "s", "ae", "as", "rt", "end", "endtype", "del"];
+    internal static readonly RedisValue[] Fields = ["e", "s", "ae", "as", "rt", "end", "endtype", "del", "pe"];
+
+    /// <summary>The partition's epoch at its last append; lower than the partition's own where nothing was appended since that was raised.</summary>
+    public long PartitionEpoch { get; init; }
 
     /// <summary>One of <see cref="StreamStates"/>.</summary>
     public string State => EndState ?? StreamStates.Running;
@@ -26,7 +29,10 @@ public sealed record StreamMeta(StreamPosition Last, StreamPosition Archived, lo
             Number(values[4]),
             Text(values[5]),
             Text(values[6]),
-            values[7] == "1");
+            values[7] == "1")
+        {
+            PartitionEpoch = Number(values[8]),
+        };
 
     private static long Number(RedisValue value) => value.IsNull ? 0 : long.Parse(value.ToString(), CultureInfo.InvariantCulture);
 

@@ -55,6 +55,16 @@ public sealed class ContinuityCheckTests
     }
 
     [Fact]
+    public void Event_after_positions_that_are_passed_over_is_well()
+    {
+        Event(5, 3);
+
+        Assert.Null(Control("stream.passed", """{"stream":"s","from":"5-3","to":"5-6"}"""));
+        Assert.Null(Event(5, 7));
+        Assert.Contains("missing", Event(5, 9), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Event_hole_larger_than_announced_is_a_fault()
     {
         Event(5, 3);

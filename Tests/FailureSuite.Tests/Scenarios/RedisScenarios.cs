@@ -1,3 +1,4 @@
+using System.Globalization;
 using AspireStreaming.TestSupport;
 using AspireStreaming.TestSupport.Faults;
 
@@ -30,9 +31,9 @@ internal static class RedisScenarios
     /// <summary>Those after which Redis lacks what it had acknowledged.</summary>
     public static IEnumerable<Scenario> Losses =>
     [
-        new("redis-wiped", Target.Redis, WipeAsync) { IsShort = true, MayAnnounce = true },
-        new("redis-old-snapshot", Target.Redis, RestoreAsync) { MayAnnounce = true },
-        new("redis-failover", Target.Redis, FailOverAsync) { IsShort = true, MayAnnounce = true },
+        new("redis-wiped", Target.Redis, WipeAsync) { IsShort = true, MayAnnounce = true, LosesData = true },
+        new("redis-old-snapshot", Target.Redis, RestoreAsync) { IsShort = true, MayAnnounce = true, LosesData = true },
+        new("redis-failover", Target.Redis, FailOverAsync) { IsShort = true, MayAnnounce = true, LosesData = true },
     ];
 
     private static async Task RestartAsync(Breakage broken)
@@ -184,8 +185,11 @@ internal static class RedisScenarios
         await using var replication = TcpFaultProxy.Start(old.Port);
         var successor = await RedisProcess.StartAsync(
             dataFolder: broken.World.NewRedisFolder(),
-            arguments: ["--maxmemory-policy", "noeviction", "--replicaof", "127.0.0.1", $"{replication.Port}"],
+            arguments: ["--maxmemory-policy", "noeviction"],
             cancellationToken: Breakage.Cancelled);
+
+        // Not by an argument: it would be a replica again after every restart.
+        await successor.SendAsync(string.Create(CultureInfo.InvariantCulture, $"REPLICAOF 127.0.0.1 {replication.Port}"), Breakage.Cancelled);
         await Eventually.TrueAsync(
             async () => await IsReplicatingAsync(successor), TimeSpan.FromSeconds(20), "the replica to follow", Breakage.Cancelled);
         await Breakage.HoldAsync(1);

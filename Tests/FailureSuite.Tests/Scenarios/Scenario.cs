@@ -18,5 +18,14 @@ internal sealed record Scenario(string Name, Target Target, Func<Breakage, Task>
     /// </summary>
     public bool MayAnnounce { get; init; }
 
+    /// <summary>Whether Redis lacks afterwards what it had acknowledged.</summary>
+    public bool LosesData { get; init; }
+
+    /// <summary>
+    /// Whether a publisher ends, and with it what it holds for a Redis that loses data: both at once lose for good what is not archived
+    /// yet, so they are not combined.
+    /// </summary>
+    public bool EndsPublishers { get; init; }
+
     public override string ToString() => Name;
 }

@@ -3,13 +3,10 @@ namespace AspireStreaming.FailureSuite.Tests.Scenarios;
 /// <summary>Every scenario there is.</summary>
 internal static class ScenarioCatalogue
 {
-    /// <summary>Whether the product puts back what Redis has lost; without, those scenarios cannot hold.</summary>
-    private static readonly bool WithLosses = Environment.GetEnvironmentVariable("FAILURE_LOSSES") == "1";
-
     public static IReadOnlyList<Scenario> All { get; } =
     [
         .. RedisScenarios.All,
-        .. WithLosses ? RedisScenarios.Losses : [],
+        .. RedisScenarios.Losses,
         .. PostgresScenarios.All,
         .. ServiceScenarios.All,
         .. ClientScenarios.All,
@@ -28,6 +25,7 @@ internal static class ScenarioCatalogue
     {
         var candidates = All.Where(scenario => scenario.Combines).ToArray();
         random.Shuffle(candidates);
-        return [.. candidates.DistinctBy(scenario => scenario.Target).Take(random.Next(2, 4))];
+        Scenario[] chosen = [.. candidates.DistinctBy(scenario => scenario.Target).Take(random.Next(2, 4))];
+        return chosen.Any(scenario => scenario.LosesData) && chosen.Any(scenario => scenario.EndsPublishers) ? Combine(random) : chosen;
     }
 }

@@ -6,11 +6,13 @@ namespace AspireStreaming.FailureSuite.Tests.Scenarios;
 /// <summary>Services that die, stop and are replaced while clients are connected.</summary>
 internal static class ServiceScenarios
 {
+    private const string Publisher = "publisher-api";
+
     public static IEnumerable<Scenario> All =>
     [
-        .. FailureWorld.Services.Select(service => new Scenario($"{service}-killed", Target.Services, broken => KillAsync(broken, service)) { IsShort = true }),
-        .. FailureWorld.Services.Select(service => new Scenario($"{service}-stopped", Target.Services, broken => StopAsync(broken, service))),
-        .. FailureWorld.Services.Select(service => new Scenario($"{service}-all-killed", Target.Services, broken => KillAllAsync(broken, service))),
+        .. FailureWorld.Services.Select(service => new Scenario($"{service}-killed", Target.Services, broken => KillAsync(broken, service)) { IsShort = true, EndsPublishers = service == Publisher }),
+        .. FailureWorld.Services.Select(service => new Scenario($"{service}-stopped", Target.Services, broken => StopAsync(broken, service)) { EndsPublishers = service == Publisher }),
+        .. FailureWorld.Services.Select(service => new Scenario($"{service}-all-killed", Target.Services, broken => KillAllAsync(broken, service)) { EndsPublishers = service == Publisher }),
         new("rolling-restart", Target.Services, RollAsync) { IsShort = true, Combines = false },
     ];
 

@@ -190,6 +190,52 @@ public sealed class HistoryCheckerTests
         Assert.Equal([FindingKind.WrongAnswer, FindingKind.Reordered], kinds);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Check_passed_positions_explain_a_hole_and_excuse_no_event(bool isAcknowledged)
+    {
+        Acknowledge("a", 1, 1);
+        if (isAcknowledged)
+        {
+            Acknowledge("b", 1, 2);
+        }
+
+        Acknowledge("c", 1, 3);
+        var track = Follow(("a", "1-1"));
+        track.Control("stream.passed", """{"stream":"s","from":"1-1","to":"1-2"}""");
+        track.Event("1-3", "c");
+
+        var report = HistoryChecker.Check(_history);
+
+        Assert.Equal(isAcknowledged ? [FindingKind.Lost] : [], report.Findings.Select(finding => finding.Kind));
+        Assert.Equal(!isAcknowledged, _history.IsDelivered());
+    }
+
+    [Theory]
+    [InlineData("null", true, "1-2", FindingKind.RepeatedAsTold)]
+    [InlineData("null", false, "1-2", FindingKind.Duplicated)]
+    [InlineData("0", true, "1-2", FindingKind.Duplicated)]
+    [InlineData("null", true, "1-1", FindingKind.Duplicated)]
+    public void Check_event_that_came_again_is_a_fault_unless_it_says_so_to_one_that_came_back_from_an_unproven_border(
+        string missed, bool comesBack, string first, FindingKind expected)
+    {
+        Acknowledge("a", 1, 1);
+        Acknowledge("b", 1, 2);
+        Acknowledge("c", 2, 2);
+        var track = Follow(("a", "1-1"), ("b", "1-2"));
+        track.Control("stream.epoch", $$"""{"stream":"s","previous":"1-2","current":"2-2","missed":{{missed}}}""");
+        track.Event("2-2", "c");
+        if (comesBack)
+        {
+            track.Resume();
+        }
+
+        track.Event("2-3", "b", first);
+
+        Assert.Equal(expected, Only(HistoryChecker.Check(_history)));
+    }
+
     private static FindingKind Only(HistoryReport report) => Assert.Single(report.Findings).Kind;
 
     private static ArchivedRow Row(string id, ulong epoch, ulong sequence) => new(Stream, new LogPosition(epoch, sequence), id);

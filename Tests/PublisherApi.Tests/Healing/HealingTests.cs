@@ -163,7 +163,25 @@ public sealed class HealingTests : IAsyncLifetime
         Assert.Equal(["2", id], read.Select(IdOf));
         Assert.Equal(newer.Last.Next, read[1].Position);
         Assert.Equal(before.Last, read[1].Frame.FirstPosition());
+        Assert.Equal(EventFlags.Repeated | EventFlags.BeyondBorder, read[1].Frame.Flags);
         Assert.Contains($"\"datacontenttype\":\"application/json\",\"firstposition\":\"{before.Last}\",\"data\":1}}", System.Text.Encoding.UTF8.GetString(read[1].Frame.Json.Span), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Late_event_that_stood_before_what_the_next_epoch_knew_says_so()
+    {
+        using var other = NewPublisher();
+        var lost = await _publisher.AppendAsync(Stream, Event("1"));
+        await other.AppendAsync(Stream, Event("2"));
+        await WipeAsync();
+        await other.AppendAsync(Stream, Event("3"));
+
+        await _publisher.SettleAsync(Stream);
+
+        var read = await _publisher.ReadAllAsync(Stream);
+        Assert.Equal(["2", "3", "1"], read.Select(IdOf));
+        Assert.Equal(lost.Last, read[2].Frame.FirstPosition());
+        Assert.Equal(EventFlags.Repeated, read[2].Frame.Flags);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using System.Text;
+using AspireStreaming.Archive;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Tests.Support;
@@ -66,16 +67,46 @@ public sealed class BorderTests(SharedHost shared)
     }
 
     [Fact]
-    public async Task Hole_whose_events_are_stored_elsewhere_is_none()
+    public async Task Hole_whose_events_are_stored_later_is_filled_with_them_and_times_do_not_fall()
     {
         await LogAsync("100-6", null);
         _archive.Add("100-3");
-        _archive.Aliases = 2;
+        _archive.Moved.AddRange(
+            [new(At("100-4"), At("200-9"), Archive.Event(At("200-9"), 1_800_000_000_000)), new(At("100-5"), At("200-11"), Archive.Event(At("200-11"), 1_800_000_000_000))]);
 
         var read = await ReadAsync("100-3");
 
-        Assert.Equal(["100-6"], read.Events.Select(item => item.Position.ToString()));
+        Assert.Equal(["100-4", "100-5"], read.Events.Select(item => item.Position.ToString()));
+        Assert.All(read.Events, item => Assert.Equal(1_700_000_000_000, item.RecordedAt));
         Assert.Null(read.Before);
+        Assert.Equal(At("100-5"), read.Cursor);
+    }
+
+    [Fact]
+    public async Task Hole_whose_events_are_stored_earlier_is_passed_over_with_a_word()
+    {
+        await LogAsync("100-6", null);
+        _archive.Add("100-3");
+        _archive.Moved.AddRange([new(At("100-4"), At("100-1"), null), new(At("100-5"), At("100-2"), null)]);
+
+        var read = await ReadAsync("100-3");
+
+        Assert.Equal(new Discontinuity(null, null, new Passage(At("100-3"), At("100-5"))), read.Before);
+        Assert.Empty(read.Events);
+        Assert.Equal(At("100-5"), read.Cursor);
+    }
+
+    [Fact]
+    public async Task Hole_of_which_only_a_part_is_stored_elsewhere_is_announced()
+    {
+        await LogAsync("100-6", null);
+        _archive.Add("100-3");
+        _archive.Moved.Add(new(At("100-5"), At("200-9"), Archive.Event(At("200-9"), 1_800_000_000_000)));
+
+        var read = await ReadAsync("100-3");
+
+        Assert.Equal(new Discontinuity(new Gap(At("100-3"), At("100-5"), 2, GapReasons.Unknown), null), read.Before);
+        Assert.Equal(["100-6"], read.Events.Select(item => item.Position.ToString()));
     }
 
     [Fact]
@@ -87,8 +118,16 @@ public sealed class BorderTests(SharedHost shared)
             runs.Reached(At(position));
         }
 
-        Assert.All(["100-1", "100-5", "100-7", "100-10", "200-9"], position => Assert.True(runs.Contains(At(position)), position));
-        Assert.All(["100-8", "100-9", "100-11", "200-7", "150-1"], position => Assert.False(runs.Contains(At(position)), position));
+        Assert.All(["100-1", "100-5", "100-6", "100-7", "100-10", "200-9", "90-3"], position => Assert.True(HasHad(position), position));
+        Assert.All(["100-8", "100-9", "100-11", "200-7", "150-1"], position => Assert.False(HasHad(position), position));
+        Assert.True(HasHad("100-4", EventFlags.BeyondBorder));
+        Assert.False(HasHad("90-3", EventFlags.BeyondBorder), "Who began in a later epoch may have come there without it.");
+
+        bool HasHad(string first, EventFlags flags = EventFlags.None) => runs.HasHad(EncodedEvent.Encode("s", new StoredEvent(
+            At("300-1"),
+            0,
+            new EventFrame(EventFrame.Encode(
+                "T", EventFlags.Repeated | flags, Encoding.UTF8.GetBytes($"\"specversion\":\"1.0\",\"id\":\"a\",\"firstposition\":\"{first}\"}}"))))));
     }
 
     private static StreamPosition At(string text) => ContinuityTests.At(text);
@@ -141,12 +180,14 @@ public sealed class BorderTests(SharedHost shared)
 
         public long Shift { get; set; }
 
-        public int Aliases { get; set; }
+        public List<MovedEvent> Moved { get; } = [];
 
-        public void Add(params string[] positions) => _events.AddRange(positions.Select(position => new StoredEvent(
-            At(position),
-            1_700_000_000_000,
-            new EventFrame(EventFrame.Encode("T", EventFlags.None, Encoding.UTF8.GetBytes("\"specversion\":\"1.0\",\"id\":\"a\"}"))))));
+        public void Add(params string[] positions) => _events.AddRange(positions.Select(position => Event(At(position), 1_700_000_000_000)));
+
+        public static StoredEvent Event(StreamPosition position, long recordedAt) => new(
+            position,
+            recordedAt,
+            new EventFrame(EventFrame.Encode("T", EventFlags.None, Encoding.UTF8.GetBytes("\"specversion\":\"1.0\",\"id\":\"a\"}"))));
 
         public Task<StoredEvent[]> ReadAfterAsync(string stream, StreamPosition after, int count, CancellationToken cancellationToken) =>
             Answer<StoredEvent[]>([.. _events.Where(item => item.Position > after).Take(count)]);
@@ -167,8 +208,9 @@ public sealed class BorderTests(SharedHost shared)
 
         public Task<int> CountDeadAsync(string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) => Answer(0);
 
-        public Task<int> CountAliasesAsync(
-            string stream, StreamPosition after, StreamPosition upTo, int most, CancellationToken cancellationToken) => Answer(Aliases);
+        public Task<MovedEvent[]> ReadMovedAsync(
+            string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) =>
+            Answer<MovedEvent[]>([.. Moved.Where(item => item.Position > after && item.Position <= upTo).Take(count)]);
 
         private Task<T> Answer<T>(T answer) =>
             IsAway ? Task.FromException<T>(new ArchiveUnavailableException("away")) : Task.FromResult(answer);

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
 
 namespace AspireStreaming.StreamApi.Tests.Tiers;
 
@@ -38,6 +39,34 @@ public sealed class ArchiveTierTests(ArchiveWorld world)
         }
 
         await appending;
+    }
+
+    [Theory]
+    [InlineData("T")]
+    [InlineData("WORKFLOW_COMPLETED")]
+    public async Task Replay_a_quiet_stream_whose_archived_end_redis_has_lost(string lastType)
+    {
+        await world.Log.AppendNumbersAsync(_stream, 1, 2);
+        var last = (await world.Log.AppendAsync(_stream, world.Log.Event(lastType, "3"))).Last;
+        await world.ArchivedAsync(_stream, last);
+
+        // As a replica that lagged: without the last event, and with an epoch that was raised since.
+        var partition = StreamName.PartitionOf(_stream);
+        await world.Log.Database.ExecuteAsync("XDEL", StreamKeys.Stream(_stream), last.ToString());
+        await world.Log.Database.HashSetAsync(StreamKeys.Meta(_stream), "s", last.Sequence - 1);
+        await world.Log.Database.HashDeleteAsync(StreamKeys.Meta(_stream), ["end", "endtype"]);
+        await world.Log.Database.KeyDeleteAsync(StreamKeys.Process(partition));
+        await world.Log.Fence.SettleAsync(partition, TestContext.Current.CancellationToken);
+        await using var host = await world.StartHostAsync();
+        await using var client = await host.OpenAsync($"/streams/{_stream}/events");
+
+        for (var number = 1; number <= 3; number++)
+        {
+            Assert.Equal(number, (await client.ReadEventAsync()).Number);
+        }
+
+        var control = await client.ReadControlAsync(lastType == "T" ? "stream.caught-up" : "stream.end");
+        Assert.Equal(last.ToString(), control.Json.GetProperty("position").GetString());
     }
 
     [Theory]

@@ -333,6 +333,7 @@ public sealed class AppendTests(RedisFixture redis) : IDisposable
     public async Task AppendAsync_at_once_of_many_requests_of_a_partition_over_a_changed_epoch_appends_each_once()
     {
         await _client.AppendAsync(_stream, Event("before"));
+        await _client.Database.KeyDeleteAsync(StreamKeys.Process(StreamName.PartitionOf(_stream)));
         await _client.Database.ExecuteAsync("SCRIPT", "FLUSH");
 
         var results = await Task.WhenAll(Enumerable.Range(0, 200).Select(number => _client.AppendAsync(_stream, Event($"{number}"))));

@@ -93,7 +93,7 @@ public sealed class FenceTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Lost_scripts_raise_once_for_all_processes()
+    public async Task Lost_scripts_are_loaded_again_and_raise_nothing()
     {
         using var other = new LogClient(_redis.ConnectionString);
         await _client.AppendAsync(Stream, Event("1"));
@@ -105,8 +105,45 @@ public sealed class FenceTests : IAsyncLifetime
 
         var read = await _client.ReadAllAsync(Stream);
         Assert.Equal(Enumerable.Range(1, 22).Select(number => (long)number), read.Select(stored => stored.Position.Sequence));
-        Assert.Equal(2, read.Select(stored => stored.Position.Epoch).Distinct().Count());
+        Assert.Single(read.Select(stored => stored.Position.Epoch).Distinct());
         Assert.Single(results.Select(result => result.Last.Epoch).Distinct());
+    }
+
+    [Fact]
+    public async Task Publishers_of_two_versions_share_an_epoch()
+    {
+        var partition = StreamName.PartitionOf(Stream);
+        await _client.AppendAsync(Stream, Event("1"));
+        var epoch = await _client.Fence.CheckAsync(partition, Cancelled);
+
+        // What a publisher of another version finds: none of its scripts.
+        for (var turn = 0; turn < 5; turn++)
+        {
+            await _client.Database.ExecuteAsync("SCRIPT", "FLUSH");
+            using var other = new LogClient(_redis.ConnectionString);
+            await other.AppendAsync(Stream, Event($"other-{turn}"));
+            await _client.AppendAsync(Stream, Event($"this-{turn}"));
+        }
+
+        Assert.Equal(epoch, await _client.Fence.CheckAsync(partition, Cancelled));
+        Assert.Equal(Enumerable.Range(1, 11).Select(number => (long)number), (await _client.ReadAllAsync(Stream)).Select(stored => stored.Position.Sequence));
+        Assert.Single((await _client.ReadAllAsync(Stream)).Select(stored => stored.Position.Epoch).Distinct());
+    }
+
+    [Fact]
+    public async Task Missing_scripts_in_a_process_that_was_a_replica_raise()
+    {
+        var partition = StreamName.PartitionOf(Stream);
+        await _client.AppendAsync(Stream, Event("1"));
+        var epoch = await _client.Fence.CheckAsync(partition, Cancelled);
+        await _client.Database.ExecuteAsync("DEBUG", "CHANGE-REPL-ID");
+        await _client.Database.ExecuteAsync("SCRIPT", "FLUSH");
+
+        var result = await _client.AppendAsync(Stream, Event("2"));
+
+        Assert.True((await _client.Fence.CheckAsync(partition, Cancelled)).Value > epoch.Value);
+        Assert.Equal(2, (await _client.ReadAllAsync(Stream)).Select(stored => stored.Position.Epoch).Distinct().Count());
+        Assert.Equal(2, result.Last.Sequence);
     }
 
     [Fact]

@@ -78,6 +78,11 @@ public abstract class LoadSubscriber : IAsyncDisposable
     protected void NoteConnection()
     {
         Interlocked.Increment(ref _connections);
+        foreach (var track in Tracks)
+        {
+            track.Resume();
+        }
+
         _connected.TrySetResult();
     }
 

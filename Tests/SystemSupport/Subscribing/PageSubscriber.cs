@@ -46,6 +46,14 @@ public sealed class PageSubscriber(HttpClient client, SubscriberTrack track, His
             isCovered = true;
         }
 
+        if (page.TryGetProperty("passed", out var passed))
+        {
+            foreach (var range in passed.EnumerateArray())
+            {
+                Track.Control("stream.passed", range.GetRawText());
+            }
+        }
+
         foreach (var item in page.GetProperty("events").EnumerateArray())
         {
             var position = item.GetProperty("position").GetString()!;

@@ -44,6 +44,13 @@ public enum FindingKind
     /// had promised the first one.
     /// </summary>
     SeenBeforeAcknowledged,
+
+    /// <summary>
+    /// An event that was lost and put back late, marked with the position where the subscriber had had it, to a subscriber that had come
+    /// back since: the position with which it came back does not tell what it had of the lost end of an epoch. It had been told that it
+    /// left that epoch without proof, and where.
+    /// </summary>
+    RepeatedAsTold,
 }
 
 /// <summary>One thing that the checker found.</summary>
@@ -54,7 +61,7 @@ public enum FindingKind
 public sealed record Finding(FindingKind Kind, string Stream, string Witness, string Detail)
 {
     /// <summary>Whether it breaks the promise, or is only noted.</summary>
-    public bool IsFault => Kind is not (FindingKind.AnnouncedMissing or FindingKind.SeenBeforeAcknowledged);
+    public bool IsFault => Kind is not (FindingKind.AnnouncedMissing or FindingKind.SeenBeforeAcknowledged or FindingKind.RepeatedAsTold);
 
     public override string ToString() => $"{Kind}: {Detail} ({Witness} of {Stream})";
 }

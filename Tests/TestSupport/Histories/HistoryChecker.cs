@@ -49,20 +49,35 @@ public sealed class HistoryChecker
         var provenFrom = (LogPosition?)null;
         var recorded = (DateTimeOffset?)null;
         var seen = new Dictionary<string, LogPosition>();
+
+        // The highest position from which it was told to go on into another epoch without proof, and that when it last came back.
+        var unproven = LogPosition.Zero;
+        var unprovenAtResume = LogPosition.Zero;
         foreach (var item in track.Snapshot())
         {
             if (item.Control is not null)
             {
-                if (item.Control == "stream.epoch")
+                if (item.Control == SubscriberTrack.ResumeName)
+                {
+                    unprovenAtResume = unproven;
+                }
+                else if (item.Control is "stream.epoch" or "stream.gap")
                 {
                     using var json = JsonDocument.Parse(item.Json!);
-                    provenFrom = SubscriberTrack.IsProven(json.RootElement) ? LogPosition.Read(json.RootElement, "previous") : null;
+                    var root = json.RootElement;
+                    var isProven = item.Control == "stream.epoch" && SubscriberTrack.IsProven(root);
+                    provenFrom = item.Control == "stream.gap" ? provenFrom : isProven ? LogPosition.Read(root, "previous") : null;
+                    if (!isProven && (item.Control == "stream.epoch" || root.GetProperty("reason").GetString() == "epoch")
+                        && LogPosition.Read(root, item.Control == "stream.epoch" ? "previous" : "from") is { } from && from > unproven)
+                    {
+                        unproven = from;
+                    }
                 }
 
                 continue;
             }
 
-            CheckEvent(track, item, seen);
+            CheckEvent(track, item, seen, unprovenAtResume);
             CheckStep(track, cursor, item.Position, provenFrom);
             if (item.Recorded < recorded)
             {
@@ -84,7 +99,7 @@ public sealed class HistoryChecker
         }
     }
 
-    private void CheckEvent(SubscriberTrack track, SubscriberTrack.Observation item, Dictionary<string, LogPosition> seen)
+    private void CheckEvent(SubscriberTrack track, SubscriberTrack.Observation item, Dictionary<string, LogPosition> seen, LogPosition unproven)
     {
         var id = item.Id!;
         var acknowledged = _history.Acknowledged(track.Stream, id);
@@ -92,8 +107,9 @@ public sealed class HistoryChecker
         {
             var first = seen[id];
             var orphan = first.Epoch < item.Position.Epoch && acknowledged?.Position == item.Position;
+            var isTold = item.FirstPosition == first && first <= unproven && first < item.Position;
             Add(
-                orphan ? FindingKind.SeenBeforeAcknowledged : FindingKind.Duplicated,
+                orphan ? FindingKind.SeenBeforeAcknowledged : isTold ? FindingKind.RepeatedAsTold : FindingKind.Duplicated,
                 track.Stream, track.Name, $"{id} at {first} and {item.Position}");
             return;
         }
@@ -126,8 +142,8 @@ public sealed class HistoryChecker
 
         var isNext = position.Epoch == cursor.Epoch
             ? position.Sequence == cursor.Sequence + 1
-            : cursor == LogPosition.Zero ? position.Sequence == 1 : provenFrom == cursor;
-        if (!isNext && !track.IsAnnounced(cursor, position))
+            : cursor == LogPosition.Zero && position.Sequence == 1;
+        if (!isNext && !track.IsExplained(cursor, position, provenFrom))
         {
             Add(FindingKind.UnannouncedGap, track.Stream, track.Name, $"{position} after {cursor}");
         }

@@ -10,6 +10,7 @@ public sealed class SubscriberTrack
     private readonly List<Observation> _observations = [];
     private readonly HashSet<string> _ids = [];
     private readonly List<(LogPosition From, LogPosition To)> _announced = [];
+    private readonly List<(LogPosition From, LogPosition To)> _passed = [];
     private int _events;
 
     internal SubscriberTrack(string name, string stream, LogPosition start)
@@ -68,7 +69,19 @@ public sealed class SubscriberTrack
         }
     }
 
-    /// <summary>It was told that there is nothing for it up to a position: an <c>id</c>-only frame.</summary>
+    /// <summary>It comes back: all that the other side knows of it from now on is its position.</summary>
+    public void Resume()
+    {
+        lock (_lock)
+        {
+            _observations.Add(new Observation(Last, null, null, ResumeName, null));
+        }
+    }
+
+    /// <summary>
+    /// It was told that there is nothing for it up to a position: an <c>id</c>-only frame. That explains a hole, and excuses no event's
+    /// absence.
+    /// </summary>
     public void Told(string position)
     {
         var at = LogPosition.Parse(position);
@@ -76,7 +89,7 @@ public sealed class SubscriberTrack
         {
             if (at > Last)
             {
-                _announced.Add((Last, at));
+                _passed.Add((Last, at));
             }
         }
     }
@@ -93,6 +106,9 @@ public sealed class SubscriberTrack
             {
                 case "stream.gap" or "stream.dropped":
                     _announced.Add((LogPosition.Read(root, "from") ?? Last, LogPosition.Read(root, "to") ?? new LogPosition(ulong.MaxValue, ulong.MaxValue)));
+                    break;
+                case "stream.passed":
+                    _passed.Add((LogPosition.Read(root, "from")!.Value, LogPosition.Read(root, "to")!.Value));
                     break;
                 case "stream.epoch" when !IsProven(root):
                     _announced.Add((LogPosition.Read(root, "previous") ?? Last, Before(LogPosition.Read(root, "current"))));
@@ -150,20 +166,31 @@ public sealed class SubscriberTrack
         return false;
     }
 
-    /// <summary>Whether every position after one and before another was announced to be missing.</summary>
-    internal bool IsAnnounced(LogPosition after, LogPosition before)
+    /// <summary>Whether every position after one and before another was announced to be missing, or to have nothing for it.</summary>
+    /// <param name="after">The one.</param>
+    /// <param name="before">The other.</param>
+    /// <param name="provenFrom">After which position the other is said to follow without a loss.</param>
+    internal bool IsExplained(LogPosition after, LogPosition before, LogPosition? provenFrom)
     {
-        foreach (var (from, to) in _announced)
+        while (true)
         {
-            var reaches = to >= Before(before) || (to.Epoch == before.Epoch && to.Sequence + 1 >= before.Sequence);
-            if (from <= after && reaches)
+            if (provenFrom == after || (after.Epoch == before.Epoch && after.Sequence + 1 >= before.Sequence) || after >= Before(before))
             {
                 return true;
             }
-        }
 
-        return false;
+            var next = _announced.Concat(_passed).Where(range => range.From <= after && range.To > after)
+                .Select(range => range.To).DefaultIfEmpty(after).Max();
+            if (next == after)
+            {
+                return false;
+            }
+
+            after = next;
+        }
     }
+
+    internal const string ResumeName = "resume";
 
     internal static bool IsProven(JsonElement epoch) =>
         epoch.TryGetProperty("missed", out var missed) && missed.ValueKind == JsonValueKind.Number && missed.GetInt64() == 0;

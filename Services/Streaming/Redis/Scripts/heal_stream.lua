@@ -140,6 +140,19 @@ local function keep(identity, at)
     remember[#remember + 1] = write(at) .. ' -'
   end
 end
+-- Whether readers may have gone on into a later epoch without the event, as far as the stream tells; where it does not, they may.
+local function beyond_border(at, id)
+  local found = call('XRANGE', key, '(' .. id, '+', 'COUNT', 1)[1]
+  if not found then return true end
+  local next_at = position(found[1])
+  if next_at[1] == at[1] then return false end
+  for n = 1, #found[2], 2 do
+    if found[2][n] == 'p' then
+      return after(at, position(found[2][n + 1]))
+    end
+  end
+  return true
+end
 local function is_kept(identity)
   return kept[identity] or call('HGET', ids[0], identity) or call('HGET', ids[1], identity)
 end
@@ -206,7 +219,8 @@ for _, member in ipairs(members) do
       local flags = string.byte(frame, 6)
       if flags < 4 then
         local first = ',"firstposition":"' .. id .. '"'
-        frame = struct.pack('<I4', #frame - 4 + #first) .. sub(frame, 5, 5) .. string.char(flags + 4) .. sub(frame, 7, offset)
+        frame = struct.pack('<I4', #frame - 4 + #first) .. sub(frame, 5, 5) .. string.char(flags + (beyond_border(at, id) and 12 or 4))
+          .. sub(frame, 7, offset)
           .. first .. sub(frame, offset + 1)
       end
       local when = math.max(now, recorded_last)
