@@ -4,7 +4,7 @@ using System.Globalization;
 using AspireStreaming.CompressionCost;
 using AspireStreaming.StreamApi.Compression;
 
-// What compression of live streams saves and costs: bytes, CPU time, memory. Prints the table of docs/operations.md.
+// What compression of live streams saves and costs: bytes, CPU time, memory. Prints the tables of docs/operations.md.
 //   dotnet run -c Release --project Benchmarks/CompressionCost
 const int Events = 4_000;
 const int Connections = 200;
@@ -48,6 +48,7 @@ foreach (var coding in codings)
     encoders.ForEach(encoder => encoder.Dispose());
 }
 
+GrpcMessages.Print(Events);
 return;
 
 static void Print(long before, int batch, string coding, long after, TimeSpan cpu) => Console.WriteLine(string.Create(

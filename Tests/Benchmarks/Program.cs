@@ -1,5 +1,6 @@
 using System.Globalization;
 using AspireStreaming.Benchmarks;
+using AspireStreaming.Benchmarks.Delivery;
 using AspireStreaming.Benchmarks.Load;
 using AspireStreaming.Streaming.Redis;
 using BenchmarkDotNet.Running;
@@ -13,6 +14,9 @@ switch (args)
     case ["script", var partition, var epoch]:
         Console.Write(new FencedScripts(Number(partition), long.Parse(epoch, CultureInfo.InvariantCulture)).AppendText);
         return 0;
+    case ["deliver", var redis, var http, var grpc, var server, var subscribers, var events, var rounds, .. var only]:
+        return await DeliveryLoad.RunAsync(
+            (Number(redis), Number(http), Number(grpc)), Number(server), Number(subscribers), Number(events), Number(rounds), only).ConfigureAwait(false);
     case [] or ["--help"] or ["-h"]:
         Console.WriteLine("""
             Usage: dotnet run -c Release --project Tests/Benchmarks -- <what>
@@ -24,7 +28,11 @@ switch (args)
               script PARTITION EPOCH
                                  prints the append script, to be run by redis-benchmark
 
-            Tests/Benchmarks/load-run starts Redis, PostgreSQL and the services and holds them against redis-benchmark and psql.
+              deliver REDIS_PORT HTTP_PORT GRPC_PORT SERVER_PID SUBSCRIBERS EVENTS ROUNDS [WORD]...
+                                 deliveries a second of a running Stream API by each transport whose name has one of the words
+
+            Tests/Benchmarks/load-run starts Redis, PostgreSQL and the services and holds them against redis-benchmark and psql;
+            Tests/Benchmarks/delivery-run starts Redis and the Stream API and compares its transports.
             """);
         return 0;
     default:

@@ -32,6 +32,9 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
     /// <summary>Bytes written since the last flush.</summary>
     protected abstract long Pending { get; }
 
+    /// <summary>A loop that has more to write does so until there are this many bytes, and flushes then.</summary>
+    protected virtual long FlushBytes => 1;
+
     /// <summary>A moment at which a client should come back; everybody gets one of its own.</summary>
     protected static int NextRetryMilliseconds() => Random.Shared.Next(MinRetryMilliseconds, MaxRetryMilliseconds + 1);
 
@@ -41,9 +44,10 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
     {
         await using var abort = _aborted.UnsafeRegister(static state => ((DeliverySignal)state!).Set(), Signal);
         Open();
+        var state = FollowerState.Idle;
         while (true)
         {
-            if (Pending > 0 && !await FlushAsync())
+            if (Pending > 0 && (state != FollowerState.Busy || Pending >= FlushBytes) && !await FlushAsync())
             {
                 return "client left";
             }
@@ -61,7 +65,7 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
                 return reason;
             }
 
-            var state = Step();
+            state = Step();
             if (state == FollowerState.Ended)
             {
                 await FlushAsync();

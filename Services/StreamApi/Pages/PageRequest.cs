@@ -11,4 +11,8 @@ namespace AspireStreaming.StreamApi.Pages;
 /// <param name="Types">The types wanted; null for all.</param>
 /// <param name="Tiers">The tiers to read.</param>
 internal sealed record PageRequest(
-    string Stream, StartFrom From, bool Descending, int Limit, TimeSpan Wait, TypeFilter? Types, TierSet Tiers);
+    string Stream, StartFrom From, bool Descending, int Limit, TimeSpan Wait, TypeFilter? Types, TierSet Tiers)
+{
+    /// <summary>Size of its events from which on a page is full.</summary>
+    public long MaxBytes { get; init; } = 4 << 20;
+}

@@ -10,9 +10,6 @@ internal sealed class PageScan
     /// <summary>Most events that one page looks at for a filter.</summary>
     public const int MaxScanned = 10_000;
 
-    /// <summary>Size of its events from which on a page is full.</summary>
-    private const long MaxBytes = 4 << 20;
-
     /// <summary>Size of what was looked at from which on a page ends, however little the filter let through.</summary>
     private const long MaxScannedBytes = 64 << 20;
 
@@ -93,6 +90,6 @@ internal sealed class PageScan
             _bytes += item.Size;
         }
 
-        return Events.Count == _request.Limit || Scanned >= MaxScanned || _bytes >= MaxBytes || _scannedBytes >= MaxScannedBytes;
+        return Events.Count == _request.Limit || Scanned >= MaxScanned || _bytes >= _request.MaxBytes || _scannedBytes >= MaxScannedBytes;
     }
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Sse;
 using Google.Protobuf;
@@ -12,8 +11,10 @@ namespace AspireStreaming.StreamApi.Rpc;
 /// </summary>
 internal sealed class FrameBatch
 {
-    /// <summary>What gRPC puts before a message: whether it is compressed, and its length.</summary>
-    private const int PrefixBytes = 5;
+    /// <summary>How many times the usual bytes a batch holds at most, see <see cref="Scale"/>.</summary>
+    private const int MaxScale = 4;
+
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
     /// Writes to a call that was cancelled complete at once; a loop of them keeps its thread, and many such loops keep all threads, from
@@ -26,6 +27,7 @@ internal sealed class FrameBatch
 
     private readonly HttpContext _context;
     private readonly IAsyncStreamWriter<MessageFrame> _output;
+    private readonly TimeProvider _time;
     private readonly List<Entry>? _compressed;
     private readonly MessageFrame _frame = new();
     private FrameWriter _writer;
@@ -34,10 +36,12 @@ internal sealed class FrameBatch
 
     /// <param name="context">The call's request, whose response has begun.</param>
     /// <param name="output">The call's own writer.</param>
-    public FrameBatch(HttpContext context, IAsyncStreamWriter<MessageFrame> output)
+    /// <param name="time">The clock.</param>
+    public FrameBatch(HttpContext context, IAsyncStreamWriter<MessageFrame> output, TimeProvider time)
     {
         _context = context;
         _output = output;
+        _time = time;
         _compressed = ResponseCompression.IsWanted(context) ? [] : null;
         _writer = new FrameWriter(context.Response.BodyWriter);
     }
@@ -45,37 +49,41 @@ internal sealed class FrameBatch
     /// <summary>Bytes that wait.</summary>
     public long Pending => _compressed is null ? _writer.Pending : _pendingCompressed;
 
-    /// <summary>Adds an event.</summary>
-    /// <param name="head">What stands before it in its message.</param>
-    /// <param name="item">The event.</param>
-    public void Add(byte[] head, EncodedEvent item)
+    /// <summary>
+    /// How many times the usual bytes a batch should hold. HTTP/2 hands each flush from thread to thread and back, so a client that
+    /// takes everything at once is sent more in one go; one that does not keeps no more memory than any other.
+    /// </summary>
+    public int Scale { get; private set; } = 1;
+
+    /// <summary>Adds an event of a plain subscription.</summary>
+    public void Add(EncodedEvent item)
     {
-        var encoded = GrpcEvents.Encode(item);
+        var framed = GrpcEvents.Framed(item);
         if (_compressed is not null)
         {
-            _compressed.Add(new Entry(null, head, encoded));
-            _pendingCompressed += head.Length + encoded.Length;
+            Add([], framed.AsMemory(MessageFrame.PrefixBytes));
             return;
         }
 
-        WritePrefix(head.Length + encoded.Length);
-        _writer.Write(head);
-        _writer.Write(encoded);
+        _writer.Write(framed);
     }
+
+    /// <summary>Adds an event of a session's subscription.</summary>
+    /// <param name="head">What stands before it in its message.</param>
+    /// <param name="item">The event.</param>
+    public void Add(byte[] head, EncodedEvent item) => Add(head, GrpcEvents.Encode(item));
 
     /// <summary>Adds a message.</summary>
     public void Add(IMessage message)
     {
         if (_compressed is not null)
         {
-            _compressed.Add(new Entry(message, [], []));
+            _compressed.Add(new Entry(message, [], default));
             _pendingCompressed += message.CalculateSize();
             return;
         }
 
-        var bytes = message.ToByteArray();
-        WritePrefix(bytes.Length);
-        _writer.Write(bytes);
+        Add([], message.ToByteArray());
     }
 
     /// <summary>Sends what waits.</summary>
@@ -98,20 +106,41 @@ internal sealed class FrameBatch
         }
     }
 
-    private void WritePrefix(int length)
+    /// <summary>Adds an encoded message in two parts.</summary>
+    private void Add(byte[] head, ReadOnlyMemory<byte> rest)
     {
-        Span<byte> prefix = stackalloc byte[PrefixBytes];
-        prefix[0] = 0;
-        BinaryPrimitives.WriteInt32BigEndian(prefix[1..], length);
-        _writer.Write(prefix);
+        var length = head.Length + rest.Length;
+        if (_compressed is not null)
+        {
+            _compressed.Add(new Entry(null, head, rest));
+            _pendingCompressed += length;
+            return;
+        }
+
+        var room = _writer.Take(MessageFrame.PrefixBytes + length);
+        if (room.IsEmpty)
+        {
+            Span<byte> prefix = stackalloc byte[MessageFrame.PrefixBytes];
+            MessageFrame.WritePrefix(prefix, length);
+            _writer.Write(prefix);
+            _writer.Write(head);
+            _writer.Write(rest.Span);
+            return;
+        }
+
+        MessageFrame.WritePrefix(room, length);
+        head.CopyTo(room[MessageFrame.PrefixBytes..]);
+        rest.Span.CopyTo(room[(MessageFrame.PrefixBytes + head.Length)..]);
     }
 
     private async ValueTask<bool?> FlushPipeAsync()
     {
         _writer.Complete();
+        var began = _time.GetTimestamp();
         var flushing = _context.Response.BodyWriter.FlushAsync(CancellationToken.None);
         var waited = !flushing.IsCompleted;
         var result = await flushing;
+        Scale = _time.GetElapsedTime(began) > Quick ? 1 : Math.Min(Scale * 2, MaxScale);
         await YieldNowAndThenAsync(waited);
         return result.IsCompleted || result.IsCanceled ? null : waited;
     }
@@ -127,7 +156,7 @@ internal sealed class FrameBatch
             }
             else
             {
-                _frame.Set(entry.Head, entry.Event);
+                _frame.Set(entry.Head, entry.Rest);
             }
 
             _output.WriteOptions = _frame.Length < ResponseCompression.MinBytes ? Small : Large;
@@ -150,5 +179,5 @@ internal sealed class FrameBatch
         }
     }
 
-    private readonly record struct Entry(IMessage? Message, byte[] Head, byte[] Event);
+    private readonly record struct Entry(IMessage? Message, byte[] Head, ReadOnlyMemory<byte> Rest);
 }

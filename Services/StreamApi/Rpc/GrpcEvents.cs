@@ -6,23 +6,28 @@ using Google.Protobuf;
 
 namespace AspireStreaming.StreamApi.Rpc;
 
-/// <summary>Delivered events as gRPC messages; the encoded form is made once and shared by all subscribers.</summary>
+/// <summary>Delivered events as gRPC messages; the form that is sent is made once and shared by all subscribers.</summary>
 internal static class GrpcEvents
 {
+    /// <summary>What says in a <see cref="V1.Delivery"/> that an event follows.</summary>
+    private const int TagBytes = 1;
+
     /// <summary>The event as a message.</summary>
     public static Event ToEvent(EncodedEvent item) => Parse(item.Json.Span);
 
-    /// <summary>The encoded message with its length in front, as it stands in other messages.</summary>
-    public static byte[] Encode(EncodedEvent item) => (byte[])item.GetOrAddForm(static self =>
+    /// <summary>The event as a message of a plain subscription, framed as gRPC sends it.</summary>
+    public static byte[] Framed(EncodedEvent item) => (byte[])item.GetOrAddForm(static self =>
     {
-        var message = Parse(self.Json.Span);
+        var message = new V1.Delivery { Event = Parse(self.Json.Span) };
         var length = message.CalculateSize();
-        var bytes = new byte[CodedOutputStream.ComputeLengthSize(length) + length];
-        using var output = new CodedOutputStream(bytes);
-        output.WriteLength(length);
-        message.WriteTo(output);
+        var bytes = new byte[MessageFrame.PrefixBytes + length];
+        MessageFrame.WritePrefix(bytes, length);
+        message.WriteTo(bytes.AsSpan(MessageFrame.PrefixBytes));
         return bytes;
     });
+
+    /// <summary>The encoded event with its length in front, as it stands in messages of any kind.</summary>
+    public static ReadOnlyMemory<byte> Encode(EncodedEvent item) => Framed(item).AsMemory(MessageFrame.PrefixBytes + TagBytes);
 
     private static Event Parse(ReadOnlySpan<byte> json)
     {

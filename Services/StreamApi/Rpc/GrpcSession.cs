@@ -12,9 +12,11 @@ internal sealed class GrpcSession(
     : Session("grpc", context, services)
 {
     private readonly Action _abort = context.Abort;
-    private readonly FrameBatch _batch = new(context, output);
+    private readonly FrameBatch _batch = new(context, output, services.Time);
 
     protected override long Pending => _batch.Pending;
+
+    protected override int BufferBytes => _batch.Scale * base.BufferBytes;
 
     protected override bool WritesTimeOut => false;
 

@@ -10,10 +10,14 @@ internal sealed class GrpcSubscription(
     HttpContext context, StreamFollower follower, SubscriptionServices services, IServerStreamWriter<MessageFrame> output)
     : Subscription("grpc", context, follower, services)
 {
+    private const int BatchBytes = 64 << 10;
+
     private readonly Action _abort = context.Abort;
-    private readonly FrameBatch _batch = new(context, output);
+    private readonly FrameBatch _batch = new(context, output, services.Time);
 
     protected override long Pending => _batch.Pending;
+
+    protected override long FlushBytes => _batch.Scale * BatchBytes;
 
     protected override bool WritesTimeOut => false;
 
@@ -24,7 +28,7 @@ internal sealed class GrpcSubscription(
         // The response's head, sent already, is the answer.
     }
 
-    public override void WriteEvent(StreamFollower follower, EncodedEvent item) => _batch.Add(MessageFrame.DeliveryHead, item);
+    public override void WriteEvent(StreamFollower follower, EncodedEvent item) => _batch.Add(item);
 
     public override void WriteControl(StreamFollower follower, ControlEvent control) =>
         _batch.Add(new V1.Delivery { Control = new V1.Control { Name = control.Name, Json = control.Json } });

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Buffers.Binary;
 using AspireStreaming.V1;
 using Google.Protobuf;
 using Grpc.Core;
@@ -11,34 +12,39 @@ namespace AspireStreaming.StreamApi.Rpc;
 /// </summary>
 internal sealed class MessageFrame
 {
+    /// <summary>What gRPC puts before a message: whether it is compressed, and its length.</summary>
+    public const int PrefixBytes = 5;
+
     /// <summary>The wire type of fields with a length.</summary>
     private const byte LengthDelimited = 2;
 
     private IMessage? _message;
     private byte[] _head = [];
-    private byte[] _event = [];
-
-    /// <summary>What stands before the event in a message of a plain subscription.</summary>
-    public static byte[] DeliveryHead { get; } = [(V1.Delivery.EventFieldNumber << 3) | LengthDelimited];
+    private ReadOnlyMemory<byte> _rest;
 
     /// <summary>The message's size, bytes.</summary>
-    public int Length => _message?.CalculateSize() ?? (_head.Length + _event.Length);
+    public int Length => _message?.CalculateSize() ?? (_head.Length + _rest.Length);
 
     /// <summary>What stands before the event in a message of a session's subscription.</summary>
     public static byte[] SessionHead(string sub) =>
         [.. new ServerMessage { Sub = sub }.ToByteArray(), (ServerMessage.EventFieldNumber << 3) | LengthDelimited];
 
+    /// <summary>Writes what stands before a message that is not compressed.</summary>
+    public static void WritePrefix(Span<byte> bytes, int length)
+    {
+        bytes[0] = 0;
+        BinaryPrimitives.WriteInt32BigEndian(bytes[1..], length);
+    }
+
     /// <summary>Makes it a message.</summary>
     public void Set(IMessage message) => _message = message;
 
-    /// <summary>Makes it an event.</summary>
-    /// <param name="head">What stands before it.</param>
-    /// <param name="item">The event with its length in front.</param>
-    public void Set(byte[] head, byte[] item)
+    /// <summary>Makes it an encoded message in two parts.</summary>
+    public void Set(byte[] head, ReadOnlyMemory<byte> rest)
     {
         _message = null;
         _head = head;
-        _event = item;
+        _rest = rest;
     }
 
     /// <summary>Writes it.</summary>
@@ -53,7 +59,7 @@ internal sealed class MessageFrame
         else
         {
             writer.Write(_head);
-            writer.Write(_event);
+            writer.Write(_rest.Span);
         }
 
         context.Complete();

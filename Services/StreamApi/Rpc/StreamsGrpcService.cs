@@ -26,6 +26,9 @@ internal sealed class StreamsGrpcService(
     private const int MaxLimit = 1_000;
     private const int MaxWaitSeconds = 60;
 
+    /// <summary>gRPC clients refuse messages of more than 4 MiB unless told otherwise; the last event of a page may have 1 MiB.</summary>
+    private const int MaxPageBytes = 2 << 20;
+
     public override async Task Subscribe(SubscribeRequest request, IServerStreamWriter<MessageFrame> responseStream, ServerCallContext context)
     {
         var subscription = Read(request);
@@ -52,14 +55,21 @@ internal sealed class StreamsGrpcService(
     public override async Task Session(
         IAsyncStreamReader<ClientMessage> requestStream, IServerStreamWriter<MessageFrame> responseStream, ServerCallContext context)
     {
+        GrpcSession? session = null;
         var refusal = await sessions.RunAsync(context.GetHttpContext(), async () =>
         {
             // The head at once, as above.
             var http = context.GetHttpContext();
             await context.WriteResponseHeadersAsync(ResponseCompression.Head(http));
-            return new GrpcSession(http, requestStream, responseStream, sessionServices);
+            return session = new GrpcSession(http, requestStream, responseStream, sessionServices);
         });
         ThrowIfRefused(refusal);
+
+        // A message that is too long or cannot be expanded: the rest of the requests cannot be found any more.
+        if (session?.InputFailure is RpcException { StatusCode: not StatusCode.Cancelled } failure)
+        {
+            throw new RpcException(failure.Status);
+        }
     }
 
     public override async Task<ReadResponse> Read(ReadRequest request, ServerCallContext context)
@@ -181,7 +191,10 @@ internal sealed class StreamsGrpcService(
             request.Limit == 0 ? DefaultLimit : request.Limit,
             TimeSpan.FromSeconds(request.WaitSeconds),
             Types(request.Types_),
-            TierSet.All);
+            TierSet.All)
+        {
+            MaxBytes = MaxPageBytes,
+        };
     }
 
     private static string Name(string stream) =>

@@ -14,11 +14,26 @@ internal abstract class StreamsService
     private static readonly Marshaller<MessageFrame> FrameMarshaller =
         new(static (frame, context) => frame.WriteTo(context), static _ => throw new NotSupportedException("Frames are written only."));
 
+    /// <summary>What is no message at all becomes an empty one, which the session answers with an error like any it does not understand.</summary>
+    private static readonly Marshaller<ClientMessage> ClientMessages = new(
+        static (_, _) => throw new NotSupportedException("Messages of the client are read only."),
+        static context =>
+        {
+            try
+            {
+                return ClientMessage.Parser.ParseFrom(context.PayloadAsReadOnlySequence());
+            }
+            catch (InvalidProtocolBufferException)
+            {
+                return new ClientMessage();
+            }
+        });
+
     private static readonly Method<SubscribeRequest, MessageFrame> SubscribeMethod =
         Define(MethodType.ServerStreaming, nameof(Subscribe), MarshallerOf(SubscribeRequest.Parser), FrameMarshaller);
 
     private static readonly Method<ClientMessage, MessageFrame> SessionMethod =
-        Define(MethodType.DuplexStreaming, nameof(Session), MarshallerOf(ClientMessage.Parser), FrameMarshaller);
+        Define(MethodType.DuplexStreaming, nameof(Session), ClientMessages, FrameMarshaller);
 
     private static readonly Method<ReadRequest, ReadResponse> ReadMethod =
         Define(MethodType.Unary, nameof(Read), MarshallerOf(ReadRequest.Parser), MarshallerOf(ReadResponse.Parser));

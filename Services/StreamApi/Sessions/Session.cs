@@ -58,6 +58,12 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
     /// <summary>When something was last received or delivered, a timestamp.</summary>
     public long ActiveAt => Volatile.Read(ref _activeAt);
 
+    /// <summary>Why no more messages of the client could be read; null while they can be, and when the client has no more.</summary>
+    public Exception? InputFailure { get; private set; }
+
+    /// <summary>Bytes that are written before the client must have taken them.</summary>
+    protected virtual int BufferBytes => _options.BufferBytes;
+
     /// <summary>What messages are made from.</summary>
     protected SessionCommands Commands => _services.Commands;
 
@@ -181,7 +187,6 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
     {
         // The loop goes on at once; what comes in is read by another thread.
         await Task.Yield();
-        Exception? failure = null;
         try
         {
             await ReceiveAsync(_stop.Token);
@@ -189,17 +194,17 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         catch (Exception exception)
         {
             // Whatever it was, there will be no more messages; the loop ends when it has dealt with those that came.
-            failure = exception;
+            InputFailure = exception;
         }
 
-        SessionLog.InputEnded(_services.Logger, Id, failure);
+        SessionLog.InputEnded(_services.Logger, Id, InputFailure);
         _inputEnded = true;
         Signal.Set();
     }
 
     private void TakeCommands()
     {
-        while (Pending < _options.BufferBytes && _commands.Reader.TryRead(out var command))
+        while (Pending < BufferBytes && _commands.Reader.TryRead(out var command))
         {
             Volatile.Write(ref _activeAt, _now);
             switch (command)
@@ -230,7 +235,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
 
     private void TakePublishes()
     {
-        while (Pending < _options.BufferBytes && _publishes.TryTake(out var done))
+        while (Pending < BufferBytes && _publishes.TryTake(out var done))
         {
             var sub = done.Command.Sub;
             if (done.Results is not { } results)
@@ -251,7 +256,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
 
     private void StepSubscriptions()
     {
-        while (Pending < _options.BufferBytes && _subscriptions.TryDequeue(out var subscription))
+        while (Pending < BufferBytes && _subscriptions.TryDequeue(out var subscription))
         {
             StepOne(subscription);
         }

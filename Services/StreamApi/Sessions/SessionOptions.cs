@@ -35,7 +35,10 @@ public sealed class SessionOptions : IValidatableObject
     [Range(16, 10_000_000)]
     public int MaxInFlight { get; set; } = 100_000;
 
-    /// <summary>The buffer: bytes that are written before the session waits for the client to take them. 1 KiB to 16 MiB, default 64 KiB.</summary>
+    /// <summary>
+    /// The buffer: bytes that are written before the session waits for the client to take them; on gRPC up to four times as much for
+    /// a client that takes them within 250 ms. 1 KiB to 16 MiB, default 64 KiB.
+    /// </summary>
     [Range(1 << 10, 16 << 20)]
     public int BufferBytes { get; set; } = 64 << 10;
 

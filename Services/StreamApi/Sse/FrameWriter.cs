@@ -32,6 +32,21 @@ internal struct FrameWriter(PipeWriter writer)
         _used += bytes.Length;
     }
 
+    /// <summary>Room for bytes that the caller fills at once.</summary>
+    /// <returns>Empty when there is not so much in one piece: <see cref="Write"/> them then.</returns>
+    public Span<byte> Take(int length)
+    {
+        if (_memory.Length - _used < length)
+        {
+            return default;
+        }
+
+        var room = _memory.Span.Slice(_used, length);
+        _used += length;
+        Pending += length;
+        return room;
+    }
+
     /// <summary>Hands what was written to the pipe, which may then be flushed.</summary>
     public void Complete()
     {

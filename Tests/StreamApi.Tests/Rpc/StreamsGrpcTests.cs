@@ -144,6 +144,27 @@ public sealed class StreamsGrpcTests(SharedHost shared) : IDisposable
     }
 
     [Fact]
+    public async Task Read_pages_of_large_events_fit_a_client_that_takes_four_mebibytes()
+    {
+        var text = $"\"{new string('x', 1_000_000)}\"";
+        for (var number = 0; number < 6; number++)
+        {
+            await shared.Log.AppendAsync(_stream, shared.Log.Event(data: text));
+        }
+
+        var sequences = new List<long>();
+        var page = new ReadResponse();
+        while (!page.CaughtUp)
+        {
+            page = await Client.ReadAsync(
+                new ReadRequest { Stream = _stream, From = page.Next }, cancellationToken: TestContext.Current.CancellationToken);
+            sequences.AddRange(page.Events.Select(item => item.Sequence));
+        }
+
+        Assert.Equal([1, 2, 3, 4, 5, 6], sequences);
+    }
+
+    [Fact]
     public async Task Health_serves()
     {
         var health = new Health.HealthClient(_channel);

@@ -2,6 +2,9 @@ using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.TestSupport;
+using AspireStreaming.V1;
+using Google.Protobuf;
+using Grpc.Core;
 using Grpc.Net.Client;
 
 namespace AspireStreaming.StreamApi.Tests.Sessions;
@@ -114,6 +117,33 @@ public sealed class StalledReaderTests(SharedHost shared)
         Assert.Equal("pong", inParts.Type);
         Assert.Equal(400, binary.Status);
         Assert.Empty(await client.ReadUntilPongAsync());
+    }
+
+    [Fact]
+    public async Task A_grpc_message_that_is_too_long_ends_the_call_and_one_that_is_none_is_refused()
+    {
+        await using var host = await StreamApiHost.StartAsync(shared.Redis, "--Sessions:MaxFrameBytes=20000");
+        using var channel = GrpcChannel.ForAddress(host.Grpc);
+        var method = new Method<byte[], ServerMessage>(
+            MethodType.DuplexStreaming,
+            Streams.Descriptor.FullName,
+            "Session",
+            Marshallers.Create(static bytes => bytes, static bytes => bytes),
+            Marshallers.Create(static message => message.ToByteArray(), static bytes => ServerMessage.Parser.ParseFrom(bytes)));
+        using var call = channel.CreateCallInvoker().AsyncDuplexStreamingCall(method, null, new CallOptions(cancellationToken: Cancel));
+
+        await call.RequestStream.WriteAsync([0xff, 0xff, 0xff], Cancel);
+        await call.ResponseStream.MoveNext(Cancel);
+        var refused = call.ResponseStream.Current;
+        await call.RequestStream.WriteAsync(new ClientMessage { Ping = new SessionPing() }.ToByteArray(), Cancel);
+        await call.ResponseStream.MoveNext(Cancel);
+        var pong = call.ResponseStream.Current;
+        await call.RequestStream.WriteAsync(new byte[20_001], Cancel);
+        var ended = await Assert.ThrowsAsync<RpcException>(() => call.ResponseStream.MoveNext(Cancel));
+
+        Assert.Equal((400, ""), (refused.Error.Status, refused.Sub));
+        Assert.Equal(ServerMessage.MessageOneofCase.Pong, pong.MessageCase);
+        Assert.Equal(StatusCode.ResourceExhausted, ended.StatusCode);
     }
 
     [Theory]

@@ -30,8 +30,9 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
         using var patience = new CancellationTokenSource(ClosePatience, Services.Time);
         try
         {
-            var status = socket.State == WebSocketState.CloseReceived ? WebSocketCloseStatus.NormalClosure : WebSocketCloseStatus.EndpointUnavailable;
-            await socket.CloseOutputAsync(status, reason, patience.Token);
+            var isAnswer = socket.State == WebSocketState.CloseReceived;
+            await socket.CloseOutputAsync(
+                isAnswer ? WebSocketCloseStatus.NormalClosure : WebSocketCloseStatus.EndpointUnavailable, isAnswer ? null : reason, patience.Token);
 
             // Until the client's own close came, its messages are read and passed over.
             await InputEnded.WaitAsync(ClosePatience, Services.Time);

@@ -1,0 +1,187 @@
+using System.Diagnostics;
+using System.Globalization;
+using AspireStreaming.PublisherApi;
+using AspireStreaming.PublisherApi.Events;
+using AspireStreaming.Streaming.Redis;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using StackExchange.Redis;
+
+namespace AspireStreaming.Benchmarks.Delivery;
+
+/// <summary>
+/// Deliveries a second of a running Stream API by each of its transports, one after another in each round. Events are appended to
+/// the hot log as fast as it takes them; sessions acknowledge, with adaptive windows.
+/// </summary>
+internal sealed class DeliveryLoad : IDisposable
+{
+    private const int Batch = 500;
+    private const int CallsPerConnection = 100;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly ConnectionMultiplexer _redis;
+    private readonly HotLog _log;
+    private readonly EventReader _reader;
+    private readonly int _httpPort;
+    private readonly int _grpcPort;
+    private readonly int _server;
+
+    private DeliveryLoad(ConnectionMultiplexer redis, int httpPort, int grpcPort, int server)
+    {
+        _redis = redis;
+        _httpPort = httpPort;
+        _grpcPort = grpcPort;
+        _server = server;
+        var options = Options.Create(new HotLogOptions { MaxArchiveBacklogBytes = 0 });
+        _log = new HotLog(
+            redis,
+            new PartitionFence(redis, options, TimeProvider.System, NullLogger<PartitionFence>.Instance),
+            options,
+            TimeProvider.System,
+            NullLogger<HotLog>.Instance);
+        var publisher = new PublisherOptions();
+        _reader = new EventReader(new AttributeRules(publisher), new EventComposer(publisher, TimeProvider.System));
+    }
+
+    /// <summary>Prints a line for each transport and round, and the medians.</summary>
+    /// <param name="ports">The Redis server's port, and the Stream API's for HTTP and gRPC; all on 127.0.0.1.</param>
+    /// <param name="server">The Stream API's process id, whose CPU time is read from /proc.</param>
+    /// <param name="subscribers">Subscribers of the one stream.</param>
+    /// <param name="events">Events for each of them.</param>
+    /// <param name="rounds">Rounds; before them comes one that does not count.</param>
+    /// <param name="only">Words of which one is in the names of the transports to be measured; none: all.</param>
+    public static async Task<int> RunAsync(
+        (int Redis, int Http, int Grpc) ports, int server, int subscribers, int events, int rounds, IReadOnlyList<string> only)
+    {
+        var redis = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{ports.Redis},allowAdmin=true").ConfigureAwait(false);
+        using var load = new DeliveryLoad(redis, ports.Http, ports.Grpc, server);
+        var transports = load.Transports(subscribers)
+            .Where(transport => only.Count == 0 || only.Any(word => transport.Name.Contains(word, StringComparison.OrdinalIgnoreCase)))
+            .ToList();
+        var results = transports.ToDictionary(transport => transport.Name, _ => new List<(double Rate, double Cpu)>());
+        for (var round = 0; round <= rounds; round++)
+        {
+            foreach (var (name, port, make) in transports)
+            {
+                var (rate, cpu, bytes) = await load.MeasureAsync(port, make, subscribers, events).ConfigureAwait(false);
+                if (round > 0)
+                {
+                    results[name].Add((rate, cpu));
+                }
+
+                Console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{(round == 0 ? "warm-up" : $"round {round}"),-8} {name,-36} {rate,10:N0} deliveries/s  {cpu,6:F2} us of the server each  {bytes,6:F0} bytes"));
+            }
+        }
+
+        var first = results[transports[0].Name];
+        Console.WriteLine($"{subscribers} subscribers, {events} events, medians of {rounds}");
+        foreach (var (name, values) in results)
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  {name,-36} {Median(values.Select(value => value.Rate)),10:N0} deliveries/s  {Median(values.Zip(first, (own, other) => own.Rate / other.Rate)):P0} of {transports[0].Name}  {Median(values.Select(value => value.Cpu)):F2} us"));
+        }
+
+        return 0;
+    }
+
+    public void Dispose() => _redis.Dispose();
+
+    private static double Median(IEnumerable<double> values) => values.Order().ToArray() is var sorted ? sorted[sorted.Length / 2] : 0;
+
+    private List<(string Name, int Port, Func<string, LoadClient[]> Make)> Transports(int subscribers)
+    {
+        var connections = Math.Max(1, subscribers / CallsPerConnection);
+        List<(string Name, int Port, Func<string, LoadClient[]> Make)> all =
+        [
+            ("SSE", _httpPort, stream => Repeat(subscribers, () => new SseLoadClient(stream))),
+            ("WebSocket, session each", _httpPort, stream => Repeat(subscribers, () => new WebSocketLoadClient(stream, 1))),
+            ("gRPC Subscribe, connection each", _grpcPort, stream => Repeat(subscribers, () => new GrpcLoadClient(stream, 1, 0))),
+            ("gRPC session, connection each", _grpcPort, stream => Repeat(subscribers, () => new GrpcLoadClient(stream, 1, 1))),
+        ];
+        if (subscribers > 1)
+        {
+            all.AddRange(
+            [
+                ("gRPC Subscribe, 100 a connection", _grpcPort, stream => Repeat(connections, () => new GrpcLoadClient(stream, subscribers / connections, 0))),
+                ("gRPC session, 100 a connection", _grpcPort, stream => Repeat(connections, () => new GrpcLoadClient(stream, subscribers / connections, 1))),
+                ("WebSocket, one session", _httpPort, stream => [new WebSocketLoadClient(stream, subscribers)]),
+                ("gRPC, one session", _grpcPort, stream => [new GrpcLoadClient(stream, 1, subscribers)]),
+            ]);
+        }
+
+        return all;
+    }
+
+    private static LoadClient[] Repeat(int count, Func<LoadClient> make) => [.. Enumerable.Range(0, count).Select(_ => make())];
+
+    private async Task<(double Rate, double Cpu, double Bytes)> MeasureAsync(int port, Func<string, LoadClient[]> make, int subscribers, int events)
+    {
+        var stream = $"load-{Guid.NewGuid():N}"[..12];
+        var clients = make(stream);
+        try
+        {
+            var running = new List<Task>();
+            foreach (var client in clients)
+            {
+                // One after another: more at once than the server's backlog holds would be reset.
+                await client.ConnectAsync(port).ConfigureAwait(false);
+                running.Add(client.RunAsync());
+            }
+
+            await Task.WhenAll(clients.Select(client => client.Ready)).WaitAsync(Patience).ConfigureAwait(false);
+            var batches = Enumerable.Range(0, events / Batch).Select(_ => Events("order.updated", Batch)).ToArray();
+            var cpu = CpuSeconds();
+            var before = clients.Sum(client => client.Bytes);
+            var clock = Stopwatch.StartNew();
+            foreach (var batch in batches)
+            {
+                await AppendAsync(stream, batch).ConfigureAwait(false);
+            }
+
+            await AppendAsync(stream, Events("STREAM_END", 1)).ConfigureAwait(false);
+            await Task.WhenAll(clients.Select(client => client.Ended)).WaitAsync(Patience).ConfigureAwait(false);
+            var deliveries = (double)events * subscribers;
+            var rate = deliveries / clock.Elapsed.TotalSeconds;
+            await Task.WhenAll(running).ConfigureAwait(false);
+            return (rate, (CpuSeconds() - cpu) * 1e6 / deliveries, (clients.Sum(client => client.Bytes) - before) / deliveries);
+        }
+        finally
+        {
+            foreach (var client in clients)
+            {
+                client.Dispose();
+            }
+
+            await _redis.GetDatabase().KeyDeleteAsync(StreamKeys.Stream(stream)).ConfigureAwait(false);
+        }
+    }
+
+    private EventBatch Events(string type, int count)
+    {
+        var batch = new EventBatch();
+        var body = "[" + string.Join(',', Enumerable.Repeat($$$"""{"type":"{{{type}}}","data":{"n":1,"s":7,"pad":"{{{new string('x', 120)}}}"}}""", count)) + "]";
+        return _reader.Read(System.Text.Encoding.ASCII.GetBytes(body), JsonShape.EventOrArray, batch) is { } fault
+            ? throw new InvalidOperationException(fault.ToString())
+            : batch;
+    }
+
+    private async Task AppendAsync(string stream, EventBatch batch)
+    {
+        var result = await _log.AppendAsync(batch.ToRequest(stream, null), CancellationToken.None).ConfigureAwait(false);
+        if (result.Status != AppendStatus.Appended)
+        {
+            throw new InvalidOperationException(result.Status.ToString());
+        }
+    }
+
+    private double CpuSeconds()
+    {
+        // Fields 14 and 15, counted from behind the name: user and system time in hundredths of a second.
+        var fields = File.ReadAllText($"/proc/{_server}/stat").Split(") ")[1].Split(' ');
+        return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / 100;
+    }
+}
