@@ -11,6 +11,8 @@ switch (args)
         return await AllocationBudget.CheckAsync().ConfigureAwait(false) ? 0 : 1;
     case ["publish", var port, var connections, var events, var batch]:
         return await PublishLoad.RunAsync(Number(port), Number(connections), Number(events), Number(batch)).ConfigureAwait(false);
+    case ["first-day", var port, var redis]:
+        return await FirstDayService.RunAsync(Number(port), redis).ConfigureAwait(false);
     case ["script", var partition, var epoch]:
         Console.Write(new FencedScripts(Number(partition), long.Parse(epoch, CultureInfo.InvariantCulture)).AppendText);
         return 0;
@@ -25,6 +27,8 @@ switch (args)
               --filter '*'       BenchmarkDotNet, with its own options
               publish PORT CONNECTIONS EVENTS BATCH
                                  publishes to a running Publisher API as fast as it answers
+              first-day PORT REDIS
+                                 serves what one writes on the first day, to be held against
               script PARTITION EPOCH
                                  prints the append script, to be run by redis-benchmark
 

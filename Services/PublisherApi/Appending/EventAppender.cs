@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using AspireStreaming.PublisherApi.Healing;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.Streaming.Contracts;
@@ -62,6 +63,7 @@ internal sealed class EventAppender(
     }
 
     /// <summary>One try. What it was told is kept before anybody else hears of it.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<AppendResult> TryAppendAsync(AppendRequest request, CancellationToken cancellationToken)
     {
         var result = await log.AppendAsync(request, cancellationToken);

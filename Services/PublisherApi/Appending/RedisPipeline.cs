@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.Options;
@@ -47,6 +48,7 @@ internal sealed class RedisPipeline
         && RedisFaults.Classify(exception) is FaultKind.Transient or FaultKind.Timeout;
 
     /// <exception cref="BrokenCircuitException">The circuit is open.</exception>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<TResult> ExecuteAsync<TResult, TState>(
         Func<TState, CancellationToken, ValueTask<TResult>> callback, TState state, CancellationToken cancellationToken)
     {

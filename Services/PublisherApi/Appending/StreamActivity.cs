@@ -70,7 +70,15 @@ internal sealed class StreamActivity(TimeProvider time) : IHealthDetails
         }
 
         var now = time.GetTimestamp();
-        if (_running.ContainsKey(request.Stream) || _running.Count < MaxStreams)
+        if (_running.TryGetValue(request.Stream, out var at))
+        {
+            // A second is fine enough for what idles for minutes.
+            if (time.GetElapsedTime(at, now) > TimeSpan.FromSeconds(1))
+            {
+                _running.TryUpdate(request.Stream, now, at);
+            }
+        }
+        else if (_running.Count < MaxStreams)
         {
             _running[request.Stream] = now;
         }

@@ -25,6 +25,7 @@ internal sealed class AcknowledgedEvents : IHealingSource
     private readonly HealingOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<AcknowledgedEvents> _logger;
+    private readonly Lock _evicting = new();
     private long _order;
     private long _bytes;
     private long _events;
@@ -289,24 +290,47 @@ internal sealed class AcknowledgedEvents : IHealingSource
         }
     }
 
+    /// <summary>
+    /// Drops the oldest of all until there is some room: to find it among the partitions costs more than to drop it, so not each one
+    /// that is kept pays for that.
+    /// </summary>
     private void Evict()
     {
-        while (Volatile.Read(ref _bytes) > _options.MaxRetainedBytes)
+        if (!_evicting.TryEnter())
         {
-            var oldest = _partitions.MinBy(static partition => partition.OldestOrder)!;
-            if (oldest.Evict(Volatile.Read(ref _marks) < _options.MaxMarkedStreams) is not { } evicted)
+            return;
+        }
+
+        try
+        {
+            var target = _options.MaxRetainedBytes - (_options.MaxRetainedBytes / 64);
+            var oldest = new PriorityQueue<RetainedPartition, long>(_partitions.Length);
+            foreach (var partition in _partitions)
             {
-                return;
+                oldest.Enqueue(partition, partition.OldestOrder);
             }
 
-            if (evicted.Marked)
+            while (Volatile.Read(ref _bytes) > target && oldest.TryDequeue(out var partition, out _))
             {
-                Interlocked.Increment(ref _marks);
-            }
+                if (partition.Evict(Volatile.Read(ref _marks) < _options.MaxMarkedStreams) is not { } evicted)
+                {
+                    continue;
+                }
 
-            Interlocked.Add(ref _bytes, -evicted.Item.Bytes);
-            Interlocked.Add(ref _events, -evicted.Item.Events.Count);
-            Interlocked.Add(ref _evicted, evicted.Item.Events.Count);
+                if (evicted.Marked)
+                {
+                    Interlocked.Increment(ref _marks);
+                }
+
+                Interlocked.Add(ref _bytes, -evicted.Item.Bytes);
+                Interlocked.Add(ref _events, -evicted.Item.Events.Count);
+                Interlocked.Add(ref _evicted, evicted.Item.Events.Count);
+                oldest.Enqueue(partition, partition.OldestOrder);
+            }
+        }
+        finally
+        {
+            _evicting.Exit();
         }
     }
 

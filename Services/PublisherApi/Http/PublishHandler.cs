@@ -33,9 +33,13 @@ internal sealed class PublishHandler(
     public async Task PublishAsync(string stream, HttpContext context)
     {
         activity.RequestStarted();
+        var admitted = default(Admitted);
         try
         {
-            var problem = await TryPublishAsync(stream, context);
+            var problem = Admit(stream, context, out admitted)
+                ?? (admitted.Form == ContentForm.Ndjson
+                    ? await UploadAsync(stream, admitted, context)
+                    : await AppendAsync(stream, admitted, context));
             if (problem is not null)
             {
                 metrics.Refused(problem.Kind);
@@ -49,6 +53,7 @@ internal sealed class PublishHandler(
         }
         finally
         {
+            inFlight.Release(admitted.Reserved);
             activity.RequestEnded();
         }
     }
@@ -72,8 +77,10 @@ internal sealed class PublishHandler(
             Field = "stream",
         };
 
-    private async Task<Problem?> TryPublishAsync(string stream, HttpContext context)
+    /// <summary>Checks all that can be told before the body is read, and takes the request's share of memory.</summary>
+    private Problem? Admit(string stream, HttpContext context, out Admitted admitted)
     {
+        admitted = default;
         var request = context.Request;
         if (!StreamName.IsValid(stream))
         {
@@ -118,20 +125,11 @@ internal sealed class PublishHandler(
             return Refusals.TooMuch(_options);
         }
 
-        try
-        {
-            return form == ContentForm.Ndjson
-                ? await UploadAsync(stream, query, idempotencyKey, caller, context)
-                : await AppendAsync(stream, query, form, idempotencyKey, caller, context);
-        }
-        finally
-        {
-            inFlight.Release(reserved);
-        }
+        admitted = new Admitted(query, form, idempotencyKey, caller, reserved);
+        return null;
     }
 
-    private async Task<Problem?> AppendAsync(
-        string stream, PublishQuery query, ContentForm form, string? idempotencyKey, string caller, HttpContext context)
+    private async Task<Problem?> AppendAsync(string stream, Admitted admitted, HttpContext context)
     {
         if (context.Request.ContentLength is null or > 16 << 20)
         {
@@ -139,15 +137,15 @@ internal sealed class PublishHandler(
             LimitBody(context, _options.MaxBatchBytes * 2L);
         }
 
-        var batch = new EventBatch(idempotencyKey);
-        if (await ReadAsync(context, form, batch) is { } fault)
+        var batch = new EventBatch(admitted.IdempotencyKey);
+        if (await ReadAsync(context, admitted.Form, batch) is { } fault)
         {
             return Problem.From(fault);
         }
 
-        rate.Take(caller, batch.Events.Count);
+        rate.Take(admitted.Caller, batch.Events.Count);
         using var span = PublisherActivity.StartAppend(stream, batch.Events.Count);
-        var request = batch.ToRequest(stream, query.Expected);
+        var request = batch.ToRequest(stream, admitted.Query.Expected);
         var outcome = await appender.AppendAsync(request, context.RequestAborted);
         if (Refusals.Of(outcome, request, _options) is { } refused)
         {
@@ -155,12 +153,11 @@ internal sealed class PublishHandler(
             return refused;
         }
 
-        await AnswerAsync(stream, query, default(PublishTotals).Add(outcome.Result!), context);
+        await AnswerAsync(stream, admitted.Query, default(PublishTotals).Add(outcome.Result!), context);
         return null;
     }
 
-    private async Task<Problem?> UploadAsync(
-        string stream, PublishQuery query, string? idempotencyKey, string caller, HttpContext context)
+    private async Task<Problem?> UploadAsync(string stream, Admitted admitted, HttpContext context)
     {
         LimitBody(context, null);
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
@@ -170,11 +167,15 @@ internal sealed class PublishHandler(
         }
 
         using var expiry = context.GetStreamAccess().StartExpiry(time);
-        var upload = new NdjsonUpload(_ndjson, stream, query.Expected, idempotencyKey) { Expired = expiry.Token, Caller = caller };
+        var upload = new NdjsonUpload(_ndjson, stream, admitted.Query.Expected, admitted.IdempotencyKey)
+        {
+            Expired = expiry.Token,
+            Caller = admitted.Caller,
+        };
         longRequests.Started();
         try
         {
-            return await UploadAsync(upload, stream, query, context);
+            return await UploadAsync(upload, stream, admitted.Query, context);
         }
         finally
         {
@@ -283,4 +284,12 @@ internal sealed class PublishHandler(
         key = text;
         return null;
     }
+
+    /// <summary>A request whose body may be read.</summary>
+    /// <param name="Query">What its query string asks for.</param>
+    /// <param name="Form">The form of its body.</param>
+    /// <param name="IdempotencyKey">Its Idempotency-Key.</param>
+    /// <param name="Caller">Whom it counts for.</param>
+    /// <param name="Reserved">Its share of the memory for bodies, to be given back.</param>
+    private readonly record struct Admitted(PublishQuery Query, ContentForm Form, string? IdempotencyKey, string Caller, long Reserved);
 }

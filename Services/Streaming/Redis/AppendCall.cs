@@ -3,10 +3,12 @@ using StackExchange.Redis;
 namespace AspireStreaming.Streaming.Redis;
 
 /// <summary>One request on its way through an <see cref="AppendLane"/>.</summary>
-internal sealed class AppendCall(RedisKey stream, RedisValue[] arguments, int bytes)
+internal sealed class AppendCall(byte[] script, RedisKey stream, RedisValue[] arguments, int bytes)
 {
     private TaskCompletionSource<byte[]>? _reply;
-    private volatile bool _abandoned;
+
+    /// <summary>Hash of the script to call; only calls of one script go together.</summary>
+    public byte[] Script { get; } = script;
 
     public RedisKey Stream { get; } = stream;
 
@@ -16,20 +18,25 @@ internal sealed class AppendCall(RedisKey stream, RedisValue[] arguments, int by
     /// <summary>About what the arguments weigh.</summary>
     public int Bytes { get; } = bytes;
 
-    /// <summary>The scripts to call.</summary>
-    public required FencedScripts Scripts { get; init; }
+    /// <summary>When it began to wait for its turn; a timestamp of the lane's clock.</summary>
+    public long QueuedAt { get; private set; }
 
-    /// <summary>Whether nobody waits any more; if it is not sent yet, it need not be.</summary>
-    public bool IsAbandoned => _abandoned;
+    /// <summary>Its caller's.</summary>
+    public CancellationToken CancellationToken { get; private set; }
 
     /// <summary>The reply of a call that had to wait for its turn; only after <see cref="Queued"/>.</summary>
     public Task<byte[]> Reply => _reply!.Task;
 
-    public void Queued() => _reply = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    public void Abandon() => _abandoned = true;
+    public void Queued(long now, CancellationToken cancellationToken)
+    {
+        QueuedAt = now;
+        CancellationToken = cancellationToken;
+        _reply = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
 
     public void Succeeded(byte[] reply) => _reply!.TrySetResult(reply);
 
     public void Failed(Exception exception) => _reply!.TrySetException(exception);
+
+    public void Abandoned() => _reply!.TrySetCanceled(CancellationToken);
 }

@@ -3,13 +3,20 @@ using StackExchange.Redis;
 namespace AspireStreaming.Streaming.Redis;
 
 /// <summary>
-/// Sends the appends of one partition. A call goes out at once while few scripts are under way; those that come meanwhile gather and
-/// go together in one script, in the order in which they came. So a busy stream costs one script for many requests, and a quiet one
-/// waits for nothing. Thread-safe.
+/// Sends the appends of one partition, or those that share a script. A call goes out at once while few scripts are under way; those
+/// that come meanwhile gather and go together in one script, in the order in which they came. So much traffic costs one script for
+/// many requests, and little waits for nothing. Thread-safe.
 /// </summary>
-internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout, TimeProvider time)
+/// <param name="redis">The connection.</param>
+/// <param name="timeout">How long a script may take.</param>
+/// <param name="time">The clock.</param>
+/// <param name="enough">
+/// How many calls have to wait before a second script is sent beside one that is under way: fewer go when that is answered. What Redis and
+/// its client spend on a script is worth more than the time to its answer, as soon as there are many.
+/// </param>
+internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout, TimeProvider time, int enough)
 {
-    /// <summary>Scripts under way before calls gather: one runs, the next is already there when it ends.</summary>
+    /// <summary>Scripts under way before calls gather in any case: one runs, the next is already there when it ends.</summary>
     private const int MaxInFlight = 2;
 
     /// <summary>Most requests in one script; it bounds for how long a script holds up everybody else in Redis.</summary>
@@ -19,8 +26,8 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
     private const int MaxBytes = 256 << 10;
 
     /// <summary>
-    /// How many times the time-out a call may wait for its turn and its answer. Its script has the time-out to itself once it is sent,
-    /// and where one fails for want of Redis those that wait fail with it; this only bounds the queue.
+    /// How many times the time-out a call may wait for its turn. Its script has the time-out to itself once it is sent, and where one
+    /// fails for want of Redis those that wait fail with it; this only bounds the queue.
     /// </summary>
     private const int TurnPatience = 4;
 
@@ -28,34 +35,49 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
     private readonly Queue<AppendCall> _waiting = new();
     private int _inFlight;
 
-    /// <summary>Sends a call.</summary>
+    /// <summary>Sends a call. Whoever cancels one that waits for its turn is told so when that comes; one that is sent is answered.</summary>
     /// <returns>The script's reply to it.</returns>
     public Task<byte[]> SendAsync(AppendCall call, CancellationToken cancellationToken)
     {
+        List<AppendCall>? calls;
         lock (_lock)
         {
-            if (_inFlight == MaxInFlight)
+            if (_inFlight == 0 || (_inFlight < MaxInFlight && enough == 1))
             {
-                call.Queued();
-                _waiting.Enqueue(call);
-                return WaitAsync(call, cancellationToken);
+                _inFlight++;
+                calls = null;
             }
+            else
+            {
+                call.Queued(time.GetTimestamp(), cancellationToken);
+                _waiting.Enqueue(call);
+                if (_inFlight == MaxInFlight || _waiting.Count < enough || (calls = TakeLocked()) is null)
+                {
+                    return call.Reply;
+                }
 
-            _inFlight++;
+                _inFlight++;
+            }
         }
 
-        return SendOneAsync(call, cancellationToken);
+        if (calls is null)
+        {
+            return SendOneAsync(call);
+        }
+
+        _ = SendManyAsync(calls);
+        return call.Reply;
     }
 
-    private async Task<byte[]> SendOneAsync(AppendCall call, CancellationToken cancellationToken)
+    private async Task<byte[]> SendOneAsync(AppendCall call)
     {
         Exception? failure = null;
         try
         {
-            return (byte[])(await redis.GetDatabase().ScriptEvaluateAsync(call.Scripts.Append, [call.Stream], call.Arguments)
-                .WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false))!;
+            return (byte[])(await redis.GetDatabase().ScriptEvaluateAsync(call.Script, [call.Stream], call.Arguments)
+                .WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(false))!;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        catch (Exception exception)
         {
             failure = exception;
             throw;
@@ -63,19 +85,6 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         finally
         {
             Release(failure);
-        }
-    }
-
-    private async Task<byte[]> WaitAsync(AppendCall call, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await call.Reply.WaitAsync(TurnPatience * timeout, time, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            call.Abandon();
-            throw;
         }
     }
 
@@ -90,22 +99,10 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         List<AppendCall>? calls = null;
         lock (_lock)
         {
-            var bytes = 0;
-            while (_waiting.TryPeek(out var next))
+            // While another is under way, its end sends what is there by then.
+            if (_inFlight == 1 || _waiting.Count >= enough)
             {
-                if (next.IsAbandoned)
-                {
-                    _waiting.Dequeue();
-                    continue;
-                }
-
-                bytes += next.Bytes;
-                if (calls is not null && (calls.Count == MaxRequests || bytes > MaxBytes || next.Scripts != calls[0].Scripts))
-                {
-                    break;
-                }
-
-                (calls ??= []).Add(_waiting.Dequeue());
+                calls = TakeLocked();
             }
 
             if (calls is null)
@@ -116,6 +113,38 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         }
 
         _ = SendManyAsync(calls);
+    }
+
+    /// <summary>Takes what goes into the next script.</summary>
+    /// <returns>Null when nobody waits.</returns>
+    private List<AppendCall>? TakeLocked()
+    {
+        List<AppendCall>? calls = null;
+        var bytes = 0;
+        while (_waiting.TryPeek(out var next))
+        {
+            if (next.CancellationToken.IsCancellationRequested)
+            {
+                _waiting.Dequeue().Abandoned();
+                continue;
+            }
+
+            if (time.GetElapsedTime(next.QueuedAt) > TurnPatience * timeout)
+            {
+                _waiting.Dequeue().Failed(new TimeoutException("The append has waited too long for its turn."));
+                continue;
+            }
+
+            bytes += next.Bytes;
+            if (calls is not null && (calls.Count == MaxRequests || bytes > MaxBytes || next.Script != calls[0].Script))
+            {
+                break;
+            }
+
+            (calls ??= []).Add(_waiting.Dequeue());
+        }
+
+        return calls;
     }
 
     private void FailWaiting(Exception failure)
@@ -135,7 +164,7 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
 
     private async Task SendManyAsync(List<AppendCall> calls)
     {
-        Exception? failure = null;
+        RedisResult[] replies;
         try
         {
             var keys = new RedisKey[calls.Count];
@@ -148,25 +177,39 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
                 filled += calls[index].Arguments.Length;
             }
 
-            var reply = await redis.GetDatabase().ScriptEvaluateAsync(calls[0].Scripts.Append, keys, arguments)
+            var reply = await redis.GetDatabase().ScriptEvaluateAsync(calls[0].Script, keys, arguments)
                 .WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(false);
-            var replies = keys.Length == 1 ? [reply] : (RedisResult[])reply!;
-            for (var index = 0; index < keys.Length; index++)
-            {
-                calls[index].Succeeded((byte[])replies[index]!);
-            }
+            replies = keys.Length == 1 ? [reply] : (RedisResult[])reply!;
         }
         catch (Exception exception)
         {
-            failure = exception;
+            Release(exception);
             foreach (var call in calls)
             {
                 call.Failed(exception);
             }
+
+            return;
         }
-        finally
+
+        // First the next script, so that Redis has something to do while these are answered.
+        Release(null);
+        for (var index = 0; index < calls.Count; index++)
         {
-            Release(failure);
+            Complete(calls[index], replies[index]);
+        }
+    }
+
+    private static void Complete(AppendCall call, RedisResult reply)
+    {
+        try
+        {
+            call.Succeeded((byte[])reply!);
+        }
+        catch (Exception exception)
+        {
+            // One request's error is its own.
+            call.Failed(exception);
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming.Redis;
 
@@ -16,16 +17,17 @@ internal sealed class FencedScripts
     public FencedScripts(int partition, long epoch)
     {
         Epoch = epoch;
+        EpochText = Encoding.ASCII.GetBytes(epoch.ToString(CultureInfo.InvariantCulture));
         var head = string.Create(
             CultureInfo.InvariantCulture,
             $$"""
             #!lua
             local EPOCH, EPOCH_KEY, ARCHIVE, BYTES = '{{epoch}}', '{{StreamKeys.Epoch(partition)}}', '{{StreamKeys.Archive(partition)}}', '{{StreamKeys.ArchiveBytes(partition)}}'
-            local INDEX, NOTES, META, IDS0, IDS1 = '{{StreamKeys.Index(partition)}}', '{{StreamKeys.Tag(partition)}}notes', '{{StreamKeys.Tag(partition)}}m:', '{{StreamKeys.Tag(partition)}}i0:', '{{StreamKeys.Tag(partition)}}i1:'
-            local NOTE, CHANNEL = '{{StreamKeys.Tag(partition)}}t:', '{{StreamKeys.Tag(partition)}}c:'
+            local INDEX, META, IDS0, IDS1 = '{{StreamKeys.Index(partition)}}', '{{StreamKeys.Tag(partition)}}m:', '{{StreamKeys.Tag(partition)}}i0:', '{{StreamKeys.Tag(partition)}}i1:'
+            local CHANNEL = '{{StreamKeys.Tag(partition)}}c:'
 
             """);
-        AppendText = head + AppendBody;
+        AppendText = string.Create(CultureInfo.InvariantCulture, $"#!lua\nlocal OWN, OWN_EPOCH = '{StreamKeys.Tag(partition)}', '{epoch}'\n") + AppendBody;
         DeleteText = head + DeleteBody;
         Append = Hash(AppendText);
         Delete = Hash(DeleteText);
@@ -33,6 +35,9 @@ internal sealed class FencedScripts
 
     /// <summary>The partition epoch they serve.</summary>
     public long Epoch { get; }
+
+    /// <summary>The same as an argument of a script.</summary>
+    public RedisValue EpochText { get; }
 
     /// <summary>SHA-1 of the append script, by which Redis knows it.</summary>
     public byte[] Append { get; }
@@ -44,6 +49,15 @@ internal sealed class FencedScripts
 
     public string DeleteText { get; }
 
+    /// <summary>The append script that serves all partitions; see <see cref="SharedScript"/>.</summary>
+    /// <param name="load">Makes the text, and so its hash, one that nobody else loads.</param>
+    public static string SharedAppendText(string load) => $"#!lua\nlocal OWN, OWN_EPOCH = nil, nil -- {load}\n" + AppendBody;
+
+#pragma warning disable CA5350 // SHA-1 is how Redis names scripts, not a protection.
+    /// <summary>The hash by which Redis knows a script.</summary>
+    public static byte[] Hash(string text) => SHA1.HashData(Encoding.UTF8.GetBytes(text));
+#pragma warning restore CA5350
+
     public static string Load(string name)
     {
         using var stream = typeof(FencedScripts).Assembly.GetManifestResourceStream(name)
@@ -51,8 +65,4 @@ internal sealed class FencedScripts
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }
-
-#pragma warning disable CA5350 // SHA-1 is how Redis names scripts, not a protection.
-    private static byte[] Hash(string text) => SHA1.HashData(Encoding.UTF8.GetBytes(text));
-#pragma warning restore CA5350
 }

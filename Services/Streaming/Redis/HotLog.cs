@@ -19,6 +19,14 @@ public sealed class HotLog
     /// <summary>Streams whose encoded names are kept; about 300 bytes each.</summary>
     private const int MaxCachedStreams = 10_000;
 
+    /// <summary>Most events and bytes of a request that shares its script with those of other partitions: none shall hold them up.</summary>
+    private const int MaxSharedEvents = 16;
+
+    private const int MaxSharedBytes = 32 << 10;
+
+    /// <summary>Requests that have to wait before a second shared script is sent beside the first.</summary>
+    private const int EnoughForSecondScript = 32;
+
     private const char Separator = '\u001f';
 
     private readonly IConnectionMultiplexer _redis;
@@ -29,8 +37,10 @@ public sealed class HotLog
     private readonly ILogger<HotLog> _logger;
     private readonly long[] _archiveBytes = new long[StreamName.PartitionCount];
     private readonly AppendLane[] _lanes;
+    private readonly AppendLane _sharedLane;
+    private readonly SharedScript _shared;
     private readonly string _idLimits;
-    private readonly ConcurrentDictionary<string, EncodedName> _names = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, RedisKey> _names = new(StringComparer.Ordinal);
     private int _namesAdded;
     private long _lookupFailures;
     private long _lookupFailureLogged;
@@ -53,8 +63,13 @@ public sealed class HotLog
         _logger = logger;
         _idLimits = string.Create(
             CultureInfo.InvariantCulture, $" {(long)(_options.IdempotencyWindow.TotalMilliseconds / 2)} {_options.MaxIdsPerStream}");
-        _lanes = [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new AppendLane(redis, _options.CommandTimeout, time))];
+        _lanes = [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new AppendLane(redis, _options.CommandTimeout, time, enough: 1))];
+        _sharedLane = new AppendLane(redis, _options.CommandTimeout, time, EnoughForSecondScript);
+        _shared = new SharedScript(redis, _options.CommandTimeout, time);
     }
+
+    /// <summary>The script that requests of several partitions share.</summary>
+    internal SharedScript Shared => _shared;
 
     /// <summary>Bytes in all archive logs, as far as this process has heard.</summary>
     public long ArchiveBacklogBytes
@@ -86,19 +101,30 @@ public sealed class HotLog
         for (var step = 0; step < MaxFenceSteps; step++)
         {
             var scripts = await _fence.GetAsync(partition, cancellationToken).ConfigureAwait(false);
-            var arguments = AppendArguments(request, name, partition, lookedUp, knowledge, out var bytes);
             var tried = request.Tried;
+
+            // Whatever is out of the ordinary goes by the partition's own script, which is also where epochs are raised.
+            var shared = step == 0 && !tried && IsSmall(request) ? _shared.For(partition, scripts.Epoch) : null;
+            var arguments = AppendArguments(request, partition, shared is null ? null : scripts, lookedUp, knowledge, out var bytes);
             AppendReply reply;
             try
             {
                 request.Tried = true;
-                var call = new AppendCall(name.Key, arguments, bytes) { Scripts = scripts };
-                reply = new AppendReply(await _lanes[partition].SendAsync(call, cancellationToken).ConfigureAwait(false));
+                reply = new AppendReply(await (shared is null
+                    ? _lanes[partition].SendAsync(new AppendCall(scripts.Append, name, arguments, bytes), cancellationToken)
+                    : _sharedLane.SendAsync(new AppendCall(shared, name, arguments, bytes), cancellationToken)).ConfigureAwait(false));
             }
             catch (RedisServerException exception) when (RedisFaults.IsNoScript(exception))
             {
                 // It did not run, so this was no try.
                 request.Tried = tried;
+                if (shared is not null)
+                {
+                    // Whether Redis has lost more than that, the partition's own script tells.
+                    _shared.Forget(shared);
+                    continue;
+                }
+
                 await _fence.AfterNoScriptAsync(partition, scripts, cancellationToken).ConfigureAwait(false);
                 continue;
             }
@@ -107,6 +133,11 @@ public sealed class HotLog
             {
                 case AppendReplyStatus.Appended:
                     Volatile.Write(ref _archiveBytes[partition], reply.ArchiveBytes);
+                    if (shared is null && _options.ShareScripts)
+                    {
+                        _shared.Want(partition, scripts.Epoch);
+                    }
+
                     return reply.ToResult(idempotencyPartial: lookedUp && knowledge is null && _archive is not null);
                 case AppendReplyStatus.Stale:
                     request.Tried = tried;
@@ -140,7 +171,7 @@ public sealed class HotLog
     {
         var partition = StreamName.PartitionOf(stream);
         var knowledge = await LookUpAsync(stream, [], cancellationToken).ConfigureAwait(false);
-        RedisKey[] keys = [NameOf(stream).Key];
+        RedisKey[] keys = [NameOf(stream)];
         var archived = knowledge is { Last.IsZero: false };
         RedisValue[] arguments =
         [
@@ -177,11 +208,28 @@ public sealed class HotLog
         throw new FenceException($"The epoch of partition {partition} changed {MaxFenceSteps} times during one delete.");
     }
 
-    private EncodedName NameOf(string stream)
+    private static bool IsSmall(AppendRequest request)
+    {
+        if (request.Events.Count > MaxSharedEvents)
+        {
+            return false;
+        }
+
+        var bytes = 0;
+        for (var index = 0; index < request.Events.Count; index++)
+        {
+            bytes += request.Events[index].Frame.Length;
+        }
+
+        return bytes <= MaxSharedBytes;
+    }
+
+    /// <summary>A stream's key as the client library sends it.</summary>
+    private RedisKey NameOf(string stream)
     {
         if (!_names.TryGetValue(stream, out var name))
         {
-            name = new EncodedName(Encoding.ASCII.GetBytes(((string?)StreamKeys.Stream(stream))!), Encoding.ASCII.GetBytes(stream));
+            name = Encoding.ASCII.GetBytes(((string?)StreamKeys.Stream(stream))!);
             if (Interlocked.Increment(ref _namesAdded) % MaxCachedStreams == 0)
             {
                 _names.Clear();
@@ -194,7 +242,7 @@ public sealed class HotLog
     }
 
     private RedisValue[] AppendArguments(
-        AppendRequest request, EncodedName name, int partition, bool lookedUp, ArchiveKnowledge? knowledge, out int bytes)
+        AppendRequest request, int partition, FencedScripts? shared, bool lookedUp, ArchiveKnowledge? knowledge, out int bytes)
     {
         var events = request.Events;
         var allGenerated = true;
@@ -213,14 +261,18 @@ public sealed class HotLog
 
         // A mixture of given and generated ids must say that there are generated ones.
         plain &= allGenerated || !anyGenerated;
-        var arguments = new RedisValue[5 + (allGenerated ? events.Count : 2 * events.Count)];
-        arguments[0] = name.Value;
-        arguments[1] = BacklogLimit(partition);
-        arguments[2] = allGenerated ? request.Attempt : request.Attempt + _idLimits;
-        arguments[3] = plain ? RedisValue.EmptyString : Extras(request, lookedUp, knowledge);
-        arguments[4] = allGenerated ? -events.Count : events.Count;
+        var next = shared is null ? 0 : 1;
+        var arguments = new RedisValue[next + 4 + (allGenerated ? events.Count : 2 * events.Count)];
+        if (shared is not null)
+        {
+            arguments[0] = shared.EpochText;
+        }
+
+        arguments[next++] = BacklogLimit(partition);
+        arguments[next++] = allGenerated ? request.Attempt : request.Attempt + _idLimits;
+        arguments[next++] = plain ? RedisValue.EmptyString : Extras(request, lookedUp, knowledge);
+        arguments[next++] = allGenerated ? -events.Count : events.Count;
         bytes = 0;
-        var next = 5;
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];
@@ -325,7 +377,4 @@ public sealed class HotLog
             return null;
         }
     }
-
-    /// <summary>A stream's name as the client library sends it.</summary>
-    private sealed record EncodedName(RedisKey Key, RedisValue Value);
 }

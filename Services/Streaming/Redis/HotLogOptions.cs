@@ -47,6 +47,11 @@ public sealed class HotLogOptions
     [Range(typeof(TimeSpan), "00:00:00", "00:01:00")]
     public TimeSpan HealingPhase { get; set; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// Whether appends to several partitions go to Redis in one script; default true. Never done in a Redis Cluster, whatever this says.
+    /// </summary>
+    public bool ShareScripts { get; set; } = true;
+
     /// <summary>How long the archive is asked about a stream that Redis does not know; 10 ms to 10 s, default 250 ms.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:00:10")]
     public TimeSpan ArchiveLookupTimeout { get; set; } = TimeSpan.FromMilliseconds(250);

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace AspireStreaming.Benchmarks.Load;
 
 /// <summary>
-/// A connection that sends prepared HTTP/1.1 requests and reads answers with a Content-Length, and nothing else: the client shares the
+/// A connection that sends prepared HTTP/1.1 requests and reads answers that have a Content-Length or come in chunks, and nothing else: the client shares the
 /// cores with what it measures, so it does as little as it can.
 /// </summary>
 internal sealed class HttpLine : IDisposable
@@ -52,6 +52,12 @@ internal sealed class HttpLine : IDisposable
         }
 
         var head = bytes[..end];
+        if (head.IndexOf("Transfer-Encoding: chunked"u8) >= 0)
+        {
+            // No answer contains this anywhere else.
+            return Utf8Parser.TryParse(head[9..], out status, out _) && bytes.EndsWith("\r\n0\r\n\r\n"u8);
+        }
+
         var at = head.IndexOf("Content-Length: "u8);
         if (!Utf8Parser.TryParse(head[9..], out status, out _) || at < 0 || !Utf8Parser.TryParse(head[(at + 16)..], out int length, out _))
         {

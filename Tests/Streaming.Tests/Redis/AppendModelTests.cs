@@ -16,6 +16,8 @@ public sealed class AppendModelTests : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("append-model-").FullName;
     private RedisProcess _redis = null!;
+    private int _appends;
+    private int _shared;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -47,6 +49,9 @@ public sealed class AppendModelTests : IAsyncLifetime
 
         var config = Config.QuickThrowOnFailure.WithMaxTest(25).WithStartSize(10).WithEndSize(50);
         Check.One(Environment.GetEnvironmentVariable("PROPERTY_SEED") == "random" ? config : config.WithReplay(20261120UL, 1763655000001UL), run);
+
+        // Else these interleavings would say nothing of it.
+        Assert.True(_shared > 50, $"{_shared} of {_appends} appends went by the shared script");
     }
 
     private static Gen<Operation> AppendGenerator() =>
@@ -79,6 +84,8 @@ public sealed class AppendModelTests : IAsyncLifetime
             await world.AssertInvariantsAsync();
         }
 
+        _appends += world.Appends;
+        _shared += world.Shared;
         return true;
     }
 
@@ -141,8 +148,10 @@ public sealed class AppendModelTests : IAsyncLifetime
 
         private World(RedisProcess redis)
         {
+            // One of the publishers shares no scripts: both ways must agree.
             _redis = redis;
-            _publishers = [.. Enumerable.Range(0, 3).Select(_ => new LogClient(redis.ConnectionString, new HotLogOptions { HealingPhase = TimeSpan.Zero }, this))];
+            _publishers = [.. Enumerable.Range(0, 3).Select(number => new LogClient(
+                redis.ConnectionString, new HotLogOptions { HealingPhase = TimeSpan.Zero, ShareScripts = number > 0 }, this))];
             foreach (var stream in _streams)
             {
                 _everAcknowledged[stream] = [];
@@ -150,6 +159,11 @@ public sealed class AppendModelTests : IAsyncLifetime
                 _highest[stream] = StreamPosition.Zero;
             }
         }
+
+        public int Appends { get; private set; }
+
+        /// <summary>How many of them went by the shared script, or tried to.</summary>
+        public int Shared { get; private set; }
 
         public static async Task<World> CreateAsync(RedisProcess redis)
         {
@@ -313,7 +327,9 @@ public sealed class AppendModelTests : IAsyncLifetime
             _last[publisher] = request;
             var stream = request.Stream;
             var before = (await ReadAsync(stream)).ToDictionary(entry => entry.Id, entry => entry.Position);
-            var result = await _publishers[publisher].Log.AppendAsync(request, Cancelled);
+            Appends++;
+            Shared += !isRetry && _publishers[publisher].WillShare(stream) ? 1 : 0;
+            var result = await _publishers[publisher].AppendAsync(request);
             var after = await ReadAsync(stream);
             if (result.Status != AppendStatus.Appended)
             {

@@ -6,8 +6,8 @@ using static AspireStreaming.Streaming.Tests.Redis.LogClient;
 
 namespace AspireStreaming.Streaming.Tests.Redis;
 
-/// <summary>Each of these has a server of its own, because it breaks it.</summary>
-public sealed class FenceTests : IAsyncLifetime
+/// <summary>Each of these has a server of its own, because it breaks it. Appends go by the shared script as soon as they may.</summary>
+public class FenceTests : IAsyncLifetime
 {
     private const string Stream = "fenced";
 
@@ -15,13 +15,16 @@ public sealed class FenceTests : IAsyncLifetime
     private RedisProcess _redis = null!;
     private LogClient _client = null!;
 
+    /// <summary>Whether appends share scripts.</summary>
+    protected virtual bool Shares => true;
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
         _redis = await RedisProcess.StartAsync(
             dataFolder: _folder, arguments: ["--enable-debug-command", "yes"], cancellationToken: Cancelled);
-        _client = new LogClient(_redis.ConnectionString);
+        _client = NewClient();
     }
 
     public async ValueTask DisposeAsync()
@@ -29,6 +32,7 @@ public sealed class FenceTests : IAsyncLifetime
         _client.Dispose();
         await _redis.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
+        GC.SuppressFinalize(this);
     }
 
     [Fact]
@@ -85,7 +89,7 @@ public sealed class FenceTests : IAsyncLifetime
     public async Task Second_process_takes_over_the_epoch_without_raising()
     {
         var first = await _client.AppendAsync(Stream, Event("1"));
-        using var other = new LogClient(_redis.ConnectionString);
+        using var other = NewClient();
 
         var second = await other.AppendAsync(Stream, Event("2"));
 
@@ -95,7 +99,7 @@ public sealed class FenceTests : IAsyncLifetime
     [Fact]
     public async Task Lost_scripts_are_loaded_again_and_raise_nothing()
     {
-        using var other = new LogClient(_redis.ConnectionString);
+        using var other = NewClient();
         await _client.AppendAsync(Stream, Event("1"));
         await other.AppendAsync(Stream, Event("2"));
         await _client.Database.ExecuteAsync("SCRIPT", "FLUSH");
@@ -164,7 +168,7 @@ public sealed class FenceTests : IAsyncLifetime
     public async Task New_partition_opens_at_once_and_a_lost_one_heals_first()
     {
         var partition = StreamName.PartitionOf(Stream);
-        using var slow = new LogClient(_redis.ConnectionString, new HotLogOptions { HealingPhase = TimeSpan.FromMinutes(1) });
+        using var slow = new LogClient(_redis.ConnectionString, Options(TimeSpan.FromMinutes(1)));
         await slow.AppendAsync(Stream, Event("1"));
         Assert.False((await slow.Fence.CheckAsync(partition, Cancelled)).IsHealing);
 
@@ -181,7 +185,7 @@ public sealed class FenceTests : IAsyncLifetime
     [Fact]
     public async Task Appends_wait_for_the_phase_and_then_go_on()
     {
-        using var patient = new LogClient(_redis.ConnectionString, new HotLogOptions { HealingPhase = TimeSpan.FromMilliseconds(400) });
+        using var patient = new LogClient(_redis.ConnectionString, Options(TimeSpan.FromMilliseconds(400)));
         await patient.AppendAsync(Stream, Event("1"));
         await patient.Database.ExecuteAsync("FLUSHALL");
 
@@ -233,6 +237,10 @@ public sealed class FenceTests : IAsyncLifetime
         Assert.Single(await _client.ReadAllAsync(Stream));
     }
 
+    private HotLogOptions Options(TimeSpan healing) => new() { HealingPhase = healing, ShareScripts = Shares };
+
+    private LogClient NewClient() => new(_redis.ConnectionString, Options(TimeSpan.FromMilliseconds(20)));
+
     private async Task<AppendResult> AppendWhenBackAsync(params AppendEvent[] events)
     {
         AppendResult? result = null;
@@ -254,4 +262,11 @@ public sealed class FenceTests : IAsyncLifetime
             Cancelled);
         return result!;
     }
+}
+
+/// <summary>The same without sharing, as in a Redis Cluster: every append by its partition's own script.</summary>
+public sealed class PartitionFenceTests : FenceTests
+{
+    /// <inheritdoc/>
+    protected override bool Shares => false;
 }

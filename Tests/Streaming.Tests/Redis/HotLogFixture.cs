@@ -26,6 +26,9 @@ internal sealed class LogClient : IDisposable
 {
     private readonly ConnectionMultiplexer _redis;
 
+    /// <param name="connectionString">Of Redis.</param>
+    /// <param name="options">Limits and times.</param>
+    /// <param name="archive">Null where there is none.</param>
     public LogClient(string connectionString, HotLogOptions? options = null, IArchiveLookup? archive = null)
     {
         var configuration = ConfigurationOptions.Parse(connectionString);
@@ -34,6 +37,7 @@ internal sealed class LogClient : IDisposable
         var wrapped = Options.Create(options ?? new HotLogOptions { HealingPhase = TimeSpan.FromMilliseconds(20) });
         Fence = new PartitionFence(_redis, wrapped, TimeProvider.System, NullLogger<PartitionFence>.Instance, archive);
         Log = new HotLog(_redis, Fence, wrapped, TimeProvider.System, NullLogger<HotLog>.Instance, archive);
+        Log.Shared.Gathering = Log.Shared.Pause = TimeSpan.Zero;
         Reader = new HotLogReader(_redis, wrapped, TimeProvider.System);
         Trimmer = new HotLogTrimmer(_redis, wrapped, TimeProvider.System);
     }
@@ -70,8 +74,22 @@ internal sealed class LogClient : IDisposable
         };
     }
 
-    public Task<AppendResult> AppendAsync(string stream, params AppendEvent[] events) =>
-        Log.AppendAsync(Request(stream, events), TestContext.Current.CancellationToken);
+    public Task<AppendResult> AppendAsync(string stream, params AppendEvent[] events) => AppendAsync(Request(stream, events));
+
+    /// <summary>Appends, and sees to it that the next append may go by the shared script.</summary>
+    public async Task<AppendResult> AppendAsync(AppendRequest request)
+    {
+        var result = await Log.AppendAsync(request, TestContext.Current.CancellationToken);
+        await Log.Shared.Proving.WaitAsync(TestContext.Current.CancellationToken);
+        return result;
+    }
+
+    /// <summary>Whether the next append to a stream goes by the shared script.</summary>
+    public bool WillShare(string stream)
+    {
+        var partition = StreamName.PartitionOf(stream);
+        return Log.Shared.For(partition, Fence.HighestSeen(partition)) is not null;
+    }
 
     public Task<StoredEvent[]> ReadAllAsync(string stream) =>
         Reader.ReadAfterAsync(stream, StreamPosition.Zero, 100_000, TestContext.Current.CancellationToken);

@@ -1,383 +1,458 @@
 -- Appends the events of one or more requests, each request all or none, in one step.
--- The lines that FencedScripts puts before this text set EPOCH and the names of the partition's keys; they make the script's hash
--- belong to one partition and one partition epoch (the epoch fence). Keys that are not in KEYS have the same hash tag as those.
+-- The lines that come before this text, and so make its hash, bind it in one of two ways (the epoch fence):
+--   OWN set    to one partition and one partition epoch (FencedScripts). All requests are of that partition.
+--   OWN nil    to one publisher, which loaded it into one process of Redis and there had it prove the epochs of the partitions
+--              that it is used for (SharedScript). Each request brings the epoch of its partition.
+-- Keys that are not in KEYS have the same hash tag as those.
 --
--- KEYS  the stream of each request
+-- KEYS  the stream of each request: {partition}:s:<name>
 -- ARGV  per request:
---       1 stream name   2 most bytes in the archive log, 0 = no limit
---       3 attempt token; where there are identities, also half of the idempotency window in ms and most ids per idempotency hash
---       4 '' or what is seldom needed, see extras()
---       5 number of events; negative if the publisher has generated all their ids
+--       0 where OWN is nil: the partition's epoch
+--       1 most bytes in the archive log, 0 = no limit
+--       2 attempt token; where there are identities, also half of the idempotency window in ms and most ids per idempotency hash
+--       3 '' or what is seldom needed, see extras()
+--       4 number of events; negative if the publisher has generated all their ids
 --       then per event: identity (16 bytes, '' for a generated id; left out where the number is negative), frame
 --
 -- Replies one string, or one for each request if there are several:
 --   OK first last accepted duplicates archive-log-bytes recorded link-or-dash archive-log-id-or-dash [position,position,... where not
 --     all events are new]
 --   STALE epoch   LOOKUP   ENDED state current   EXPECTED current   BACKLOG bytes
+--
+-- Without KEYS, where OWN is nil: ARGV are pairs of what a partition's keys begin with, and its epoch. Replies those of them whose
+-- epoch is in force and was raised in this very process, which has been no replica since.
 local call, format, find, sub = redis.call, string.format, string.find, string.sub
 
-local stored = call('GET', EPOCH_KEY)
-if stored ~= EPOCH then
-  local stale = {}
-  for n = 1, #KEYS do
-    stale[n] = 'STALE ' .. (stored or '')
+if #KEYS == 0 then
+  local proven = {}
+  local replication = call('INFO', 'replication')
+  if find(replication, 'role:master', 1, true) then
+    local process = string.match(call('INFO', 'server'), 'run_id:(%w+)') .. ' ' .. string.match(replication, 'master_replid:(%w+)')
+    for n = 1, #ARGV, 2 do
+      if call('GET', ARGV[n] .. 'epoch') == ARGV[n + 1] and call('GET', ARGV[n] .. 'process') == process then
+        proven[#proven + 1] = ARGV[n]
+      end
+    end
   end
-  return #stale == 1 and stale[1] or stale
+  return proven
+end
+
+-- The epochs in force.
+local tags, stored, lead = {}, {}, 0
+-- Bytes in the archive logs, and the keys of those that grew: written once at the end, not for every request.
+local held, grown = {}, {}
+if OWN then
+  local state = call('MGET', OWN .. 'epoch', OWN .. 'archive:bytes')
+  if state[1] ~= OWN_EPOCH then
+    local stale = {}
+    for n = 1, #KEYS do
+      stale[n] = 'STALE ' .. (state[1] or '')
+    end
+    return #stale == 1 and stale[1] or stale
+  end
+  held[OWN] = tonumber(state[2] or 0)
+else
+  lead = 1
+  local list, keys = {}, {}
+  for n = 1, #KEYS do
+    local key = KEYS[n]
+    local tag = sub(key, 1, find(key, ':', 1, true))
+    tags[n] = tag
+    if not stored[tag] then
+      stored[tag] = ''
+      list[#list + 1] = tag
+      keys[#keys + 1] = tag .. 'epoch'
+      keys[#keys + 1] = tag .. 'archive:bytes'
+    end
+  end
+  local state = call('MGET', unpack(keys))
+  for n = 1, #list do
+    stored[list[n]] = state[2 * n - 1] or ''
+    held[list[n]] = tonumber(state[2 * n] or 0)
+  end
 end
 local time = call('TIME')
 local clock = time[1] * 1000 + math.floor(time[2] / 1000)
 local clock_text = format('%d', clock)
 
-local replies, base = {}, 0
+-- Of the request at hand: what its partition's keys begin with, the partition's epoch, some of those keys.
+local TAG, EPOCH, ARCHIVE, META
 local general
-for n = 1, #KEYS do
-  local key, stream, limit, rare, count = KEYS[n], ARGV[base + 1], tonumber(ARGV[base + 2]), ARGV[base + 4], tonumber(ARGV[base + 5])
-  local meta_key = META .. stream
-  local reply
+
+local function grow(size)
+  if not grown[TAG] then
+    grown[TAG] = true
+    grown[#grown + 1] = TAG
+  end
+  held[TAG] = held[TAG] + size
+  return held[TAG]
+end
+
+local function append(key, stream, base)
+  local limit, rare, count, meta_key = tonumber(ARGV[base + 1]), ARGV[base + 3], tonumber(ARGV[base + 4]), META .. stream
   -- One event with a generated id to a stream with nothing unusual about it: what most publishers send, and so without detours.
   if count == -1 and rare == '' then
     local meta = call('HMGET', meta_key, 's', 'rt', 'f')
     local mark = meta[3]
     if mark and sub(mark, 1, #EPOCH) == EPOCH then
-      local frame = ARGV[base + 6]
-      local size = #frame + #stream + 100
-      local bytes = call('INCRBY', BYTES, size)
-      if limit > 0 and bytes - size > limit then
-        reply = format('BACKLOG %d', call('DECRBY', BYTES, size))
-      else
-        local recorded, earlier = clock_text, meta[2]
-        if tonumber(earlier) > clock then
-          recorded = earlier
-        elseif clock - earlier >= 1000 then
-          -- The index only orders listings: a second is fine enough, and spares most appends the write.
-          call('ZADD', INDEX, recorded, stream)
-        end
-        local sequence = format('%d', meta[1] + 1)
-        local position = sub(mark, #EPOCH + 2) .. sequence
-        local header = position .. ' ' .. recorded .. ' - 1'
-        call('XADD', key, position, 'e', frame, 'r', recorded)
-        local id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. header, 'd', frame)
-        call('HSET', meta_key, 's', sequence, 'rt', recorded)
-        if #frame <= 65536 then
-          call('PUBLISH', CHANNEL .. stream, 'A ' .. header .. '\n' .. frame)
-        else
-          call('PUBLISH', CHANNEL .. stream, 'P ' .. header .. '\n')
-        end
-        reply = format('OK %s %s 1 0 %d %s - %s', position, position, bytes, recorded, id)
+      local frame = ARGV[base + 5]
+      if limit > 0 and held[TAG] > limit then
+        return format('BACKLOG %d', held[TAG])
       end
+      local recorded, earlier = clock_text, meta[2]
+      if tonumber(earlier) > clock then
+        recorded = earlier
+      elseif clock - earlier >= 1000 then
+        -- The index only orders listings: a second is fine enough, and spares most appends the write.
+        call('ZADD', TAG .. 'streams', recorded, stream)
+      end
+      local sequence = format('%d', meta[1] + 1)
+      local position = sub(mark, #EPOCH + 2) .. sequence
+      local header = position .. ' ' .. recorded .. ' - 1'
+      call('XADD', key, position, 'e', frame, 'r', recorded)
+      local id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. header, 'd', frame)
+      local bytes = grow(#frame + #stream + 100)
+      call('HSET', meta_key, 's', sequence, 'rt', recorded)
+      if #frame <= 65536 then
+        call('PUBLISH', TAG .. 'c:' .. stream, 'A ' .. header .. '\n' .. frame)
+      else
+        call('PUBLISH', TAG .. 'c:' .. stream, 'P ' .. header .. '\n')
+      end
+      return format('OK %s %s 1 0 %d %s - %s', position, position, bytes, recorded, id)
     end
   end
-  if not reply then
-    general = general or (function()
-      -- Split by the unit separator, which no field can contain:
-      --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
-      --   expected position or ''; state when the last event is terminal or ''; its type or ''
-      --   archive looked up: '0' not yet, '1' done, '2' failed; last archived epoch or ''; its sequence or ''
-      --   state in the archive or ''
-      --   known from elsewhere: '' or 'i=<position>,...' (0-based index; from the archive)
-      --   with 'r' and 's': 'i=<id>,...', the generated ids to look for in the log of the last 60 s; attempt that the ids name
-      local function extras(text)
-        local fields = {}
-        for field in string.gmatch(text, '([^\31]*)\31') do
-          fields[#fields + 1] = field
+  general = general or (function()
+    -- Split by the unit separator, which no field can contain:
+    --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
+    --   expected position or ''; state when the last event is terminal or ''; its type or ''
+    --   archive looked up: '0' not yet, '1' done, '2' failed; last archived epoch or ''; its sequence or ''
+    --   state in the archive or ''
+    --   known from elsewhere: '' or 'i=<position>,...' (0-based index; from the archive)
+    --   with 'r' and 's': 'i=<id>,...', the generated ids to look for in the log of the last 60 s; attempt that the ids name
+    local function extras(text)
+      local fields = {}
+      for field in string.gmatch(text, '([^\31]*)\31') do
+        fields[#fields + 1] = field
+      end
+      return fields
+    end
+
+    -- Frames go into the archive log as entries of about 64 KiB, so that its readers can bound what they fetch.
+    local function log(stream, prefix, sequence, recorded, link, frames)
+      local start, count, id = 1, #frames, nil
+      while start <= count do
+        local stop, size = start, #frames[start]
+        while stop < count and size + #frames[stop + 1] <= 65536 do
+          stop = stop + 1
+          size = size + #frames[stop]
         end
-        return fields
+        id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
+          format('a %s %s%d %s %s %d', stream, prefix, sequence + start - 1, recorded, start == 1 and link or '-', stop - start + 1),
+          'd', table.concat(frames, '', start, stop))
+        grow(size + #stream + 100)
+        start = stop + 1
+      end
+      return held[TAG], id
+    end
+
+    return function(key, stream, meta_key, limit, rare, count, base)
+      local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
+      local attempt, half, most_ids = string.match(ARGV[base + 2], '^(%S+) ?(%d*) ?(%d*)$')
+      local step = count < 0 and 1 or 2
+      count = math.abs(count)
+      local first_frame = base + 4 + step
+      local generated = step == 1 and 'n' or ''
+      local expected, end_state, end_type, looked_up, archived_epoch, archived_sequence = '', '', '', '0', '', ''
+      local archived_state, elsewhere, wanted_ids, named_attempt = '', '', '', attempt
+      if rare ~= '' then
+        generated, expected, end_state, end_type, looked_up, archived_epoch, archived_sequence,
+          archived_state, elsewhere, wanted_ids, named_attempt = unpack(extras(rare))
       end
 
-      -- Frames go into the archive log as entries of about 64 KiB, so that its readers can bound what they fetch.
-      local function log(stream, prefix, sequence, recorded, link, frames)
-        local start, count, added, id = 1, #frames, 0, nil
-        while start <= count do
-          local stop, size = start, #frames[start]
-          while stop < count and size + #frames[stop + 1] <= 65536 do
-            stop = stop + 1
-            size = size + #frames[stop]
+      local bytes, notes = held[TAG], call('GET', TAG .. 'notes')
+      local epoch, sequence, ended = tonumber(meta[1]), tonumber(meta[2]), meta[5] or ''
+      local deleted = meta[6] == '1'
+      local fresh = not epoch or deleted
+      local border = fresh or meta[3] ~= EPOCH
+      if border and looked_up == '0' then
+        return 'LOOKUP'
+      end
+      local now = math.max(clock, tonumber(meta[4]) or 0)
+
+      -- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
+      local lost_epoch = epoch
+      if border and archived_epoch ~= '' then
+        local known_epoch, known_sequence = tonumber(archived_epoch), tonumber(archived_sequence)
+        if not epoch or known_epoch > epoch or (known_epoch == epoch and known_sequence > sequence) then
+          if not deleted then
+            epoch, sequence = known_epoch, known_sequence
+            fresh = false
+            if archived_state ~= '' then
+              ended = archived_state
+            end
+          else
+            lost_epoch = math.max(epoch, known_epoch)
           end
-          id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
-            format('a %s %s%d %s %s %d', stream, prefix, sequence + start - 1, recorded, start == 1 and link or '-', stop - start + 1),
-            'd', table.concat(frames, '', start, stop))
-          added = added + size + #stream + 100
-          start = stop + 1
         end
-        return call('INCRBY', BYTES, added), id
       end
 
-      return function(key, stream, meta_key, limit, rare, count, base)
-        local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
-        local attempt, half, most_ids = string.match(ARGV[base + 3], '^(%S+) ?(%d*) ?(%d*)$')
-        local step = count < 0 and 1 or 2
-        count = math.abs(count)
-        local first_frame = base + 5 + step
-        local generated = step == 1 and 'n' or ''
-        local expected, end_state, end_type, looked_up, archived_epoch, archived_sequence = '', '', '', '0', '', ''
-        local archived_state, elsewhere, wanted_ids, named_attempt = '', '', '', attempt
-        if rare ~= '' then
-          generated, expected, end_state, end_type, looked_up, archived_epoch, archived_sequence,
-            archived_state, elsewhere, wanted_ids, named_attempt = unpack(extras(rare))
-        end
-
-        local kept = call('MGET', BYTES, NOTES)
-        local bytes, notes = tonumber(kept[1] or 0), kept[2]
-        local epoch, sequence, ended = tonumber(meta[1]), tonumber(meta[2]), meta[5] or ''
-        local deleted = meta[6] == '1'
-        local fresh = not epoch or deleted
-        local border = fresh or meta[3] ~= EPOCH
-        if border and looked_up == '0' then
-          return 'LOOKUP'
-        end
-        local now = math.max(clock, tonumber(meta[4]) or 0)
-
-        -- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
-        local lost_epoch = epoch
-        if border and archived_epoch ~= '' then
-          local known_epoch, known_sequence = tonumber(archived_epoch), tonumber(archived_sequence)
-          if not epoch or known_epoch > epoch or (known_epoch == epoch and known_sequence > sequence) then
-            if not deleted then
-              epoch, sequence = known_epoch, known_sequence
-              fresh = false
-              if archived_state ~= '' then
-                ended = archived_state
-              end
-            else
-              lost_epoch = math.max(epoch, known_epoch)
-            end
+      -- 1. Idempotency.
+      local positions, mine = {}, {}
+      -- A generated id is unique, so nothing is stored for it: a retry looks for it in the log itself, and leaves a note for a first
+      -- try that was overtaken (its bytes may still wait in a connection that broke).
+      local note_key = TAG .. 't:' .. named_attempt
+      if notes and generated == 'n' then
+        local note = call('GET', note_key)
+        if note then
+          local owner, rest = string.match(note, '^(%S+) (.*)$')
+          for index, position in string.gmatch(rest, '(%d+)=(%S+)') do
+            positions[index + 1] = position
+            mine[index + 1] = owner == attempt
           end
         end
-
-        -- 1. Idempotency.
-        local positions, mine = {}, {}
-        -- A generated id is unique, so nothing is stored for it: a retry looks for it in the log itself, and leaves a note for a first
-        -- try that was overtaken (its bytes may still wait in a connection that broke).
-        local note_key = NOTE .. named_attempt
-        if notes and generated == 'n' then
-          local note = call('GET', note_key)
-          if note then
-            local owner, rest = string.match(note, '^(%S+) (.*)$')
-            for index, position in string.gmatch(rest, '(%d+)=(%S+)') do
-              positions[index + 1] = position
-              mine[index + 1] = owner == attempt
-            end
-          end
+      end
+      if wanted_ids ~= '' then
+        local wanted, left = {}, 0
+        for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
+          wanted[id] = i + 1
+          left = left + 1
         end
-        if wanted_ids ~= '' then
-          local wanted, left = {}, 0
-          for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
-            wanted[id] = i + 1
-            left = left + 1
-          end
-          local upper, scanned = '+', 0
-          while left > 0 and scanned < 10000 do
-            local page = call('XREVRANGE', key, upper, '-', 'COUNT', 100)
-            for n = 1, #page do
-              local fields = page[n][2]
-              local frame = fields[2]
-              if tonumber(fields[4]) < now - 60000 then
-                left = 0
-                break
-              end
-              -- "specversion":"1.0","id":"..." is where every frame's JSON starts.
-              local id_at = 9 + string.byte(frame, 7) + 256 * string.byte(frame, 8) + 26
-              local id = sub(frame, id_at, (find(frame, '"', id_at, true) or id_at) - 1)
-              local i = wanted[id]
-              if i and not positions[i] then
-                positions[i] = page[n][1]
-                mine[i] = generated == 'r'
-                left = left - 1
-              end
+        local upper, scanned = '+', 0
+        while left > 0 and scanned < 10000 do
+          local page = call('XREVRANGE', key, upper, '-', 'COUNT', 100)
+          for n = 1, #page do
+            local fields = page[n][2]
+            local frame = fields[2]
+            if tonumber(fields[4]) < now - 60000 then
+              left = 0
+              break
             end
-            scanned = scanned + #page
-            if #page < 100 then break end
-            upper = '(' .. page[#page][1]
+            -- "specversion":"1.0","id":"..." is where every frame's JSON starts.
+            local id_at = 9 + string.byte(frame, 7) + 256 * string.byte(frame, 8) + 26
+            local id = sub(frame, id_at, (find(frame, '"', id_at, true) or id_at) - 1)
+            local i = wanted[id]
+            if i and not positions[i] then
+              positions[i] = page[n][1]
+              mine[i] = generated == 'r'
+              left = left - 1
+            end
           end
+          scanned = scanned + #page
+          if #page < 100 then break end
+          upper = '(' .. page[#page][1]
         end
-        local slot, current, stored_slot
-        if step == 2 then
-          half, most_ids = tonumber(half), tonumber(most_ids)
-          slot = math.floor(now / half)
-          current = (slot % 2 == 0 and IDS0 or IDS1) .. stream
-          stored_slot = tonumber(call('HGET', meta_key, 'ir') or nil)
-          -- A stream without a slot never stored an id; its hashes cannot exist.
-          if stored_slot then
-            local ids, at = {}, {}
-            for i = 1, count do
-              local id = ARGV[base + 4 + 2 * i]
-              if id ~= '' and not positions[i] then
-                ids[#ids + 1] = id
-                at[#at + 1] = i
-              end
+      end
+      local slot, current, stored_slot
+      if step == 2 then
+        half, most_ids = tonumber(half), tonumber(most_ids)
+        slot = math.floor(now / half)
+        current = TAG .. (slot % 2 == 0 and 'i0:' or 'i1:') .. stream
+        stored_slot = tonumber(call('HGET', meta_key, 'ir') or nil)
+        -- A stream without a slot never stored an id; its hashes cannot exist.
+        if stored_slot then
+          local ids, at = {}, {}
+          for i = 1, count do
+            local id = ARGV[base + 3 + 2 * i]
+            if id ~= '' and not positions[i] then
+              ids[#ids + 1] = id
+              at[#at + 1] = i
             end
-            local previous = (slot % 2 == 0 and IDS1 or IDS0) .. stream
-            for turn = 1, #ids > 0 and 2 or 0 do
-              for first = 1, #ids, 1000 do
-                local found = call('HMGET', turn == 1 and current or previous, unpack(ids, first, math.min(first + 999, #ids)))
-                for j = 1, #found do
-                  local value = found[j]
-                  if value then
-                    local i = at[first + j - 1]
-                    local space = find(value, ' ', 1, true)
-                    positions[i] = sub(value, 1, space - 1)
-                    mine[i] = sub(value, space + 1) == attempt
-                  end
+          end
+          local previous = TAG .. (slot % 2 == 0 and 'i1:' or 'i0:') .. stream
+          for turn = 1, #ids > 0 and 2 or 0 do
+            for first = 1, #ids, 1000 do
+              local found = call('HMGET', turn == 1 and current or previous, unpack(ids, first, math.min(first + 999, #ids)))
+              for j = 1, #found do
+                local value = found[j]
+                if value then
+                  local i = at[first + j - 1]
+                  local space = find(value, ' ', 1, true)
+                  positions[i] = sub(value, 1, space - 1)
+                  mine[i] = sub(value, space + 1) == attempt
                 end
               end
             end
           end
         end
-        -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
-        if elsewhere ~= '' then
-          for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
-            positions[i + 1] = positions[i + 1] or position
-          end
-        end
-        local new, twins, first_of = {}, {}, {}
-        local duplicates, own = 0, 0
-        for i = 1, count do
-          if positions[i] then
-            if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
-          else
-            local id = step == 2 and ARGV[base + 4 + 2 * i] or ''
-            if id == '' then
-              new[#new + 1] = i
-            elseif first_of[id] then
-              twins[i] = first_of[id]
-              duplicates = duplicates + 1
-            else
-              first_of[id] = i
-              new[#new + 1] = i
-            end
-          end
-        end
-        local last_known = (epoch and not fresh) and format('%d-%d', epoch, sequence) or '0-0'
-        if #new == 0 then
-          return format('OK %s %s %d %d %d 0 - - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
-        end
-
-        -- 2. End of stream, 3. expected position, 4. backlog.
-        if ended ~= '' and not deleted then
-          return 'ENDED ' .. ended .. ' ' .. last_known
-        end
-        if expected ~= '' and expected ~= last_known then
-          return 'EXPECTED ' .. last_known
-        end
-        if limit > 0 and bytes > limit then
-          return 'BACKLOG ' .. format('%d', bytes)
-        end
-
-        -- 5. The epoch. From here on the script writes.
-        local link
-        if fresh then
-          epoch = math.max(tonumber(EPOCH), now, (lost_epoch or 0) + 1)
-          sequence = 0
-        elseif border then
-          link = last_known
-          epoch = math.max(tonumber(EPOCH), epoch + 1)
-          if not meta[1] then epoch = math.max(epoch, now) end
-        end
-        local prefix = format('%d-', epoch)
-        local recorded = format('%d', now)
-        local first_sequence = sequence + 1
-        local frames, remember = {}, {}
-        for n = 1, #new do
-          local i = new[n]
-          local frame = ARGV[first_frame + (i - 1) * step]
-          sequence = sequence + 1
-          local position = prefix .. sequence
-          positions[i] = position
-          if n == 1 and link then
-            call('XADD', key, position, 'e', frame, 'r', recorded, 'p', link)
-          else
-            call('XADD', key, position, 'e', frame, 'r', recorded)
-          end
-          frames[n] = frame
-          if step == 2 then
-            local id = ARGV[base + 4 + 2 * i]
-            if id ~= '' then
-              remember[#remember + 1] = id
-              remember[#remember + 1] = position .. ' ' .. attempt
-            end
-          end
-        end
-        for i, twin in pairs(twins) do
-          positions[i] = positions[twin]
-        end
-        local log_id
-        bytes, log_id = log(stream, prefix, first_sequence, recorded, link, frames)
-
-        local changes = {'s', sequence, 'rt', recorded}
-        if border then
-          changes[5], changes[6], changes[7], changes[8] = 'e', format('%d', epoch), 'pe', EPOCH
-        end
-        if #remember > 0 then
-          if stored_slot ~= slot then
-            changes[#changes + 1] = 'ir'
-            changes[#changes + 1] = slot
-          end
-          local room = most_ids - call('HLEN', current)
-          if room * 2 < #remember then
-            call('HINCRBY', meta_key, 'idrop', math.floor((#remember - math.max(room, 0) * 2) / 2))
-          end
-          local upto = math.min(#remember, math.max(room, 0) * 2)
-          for from = 1, upto, 2000 do
-            call('HSET', current, unpack(remember, from, math.min(from + 1999, upto)))
-          end
-          if upto > 0 and stored_slot ~= slot then
-            call('PEXPIREAT', current, (slot + 2) * half)
-          end
-        end
-        if generated == 'r' or generated == 's' then
-          local note = {attempt}
-          for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
-            note[#note + 1] = string.match(id, '%.(%d+)$') .. '=' .. positions[i + 1]
-          end
-          call('SET', note_key, table.concat(note, ' '), 'PX', 60000)
-          call('SET', NOTES, 1, 'PX', 60000)
-          notes = 1
-        end
-        local ends = end_state ~= '' and new[#new] == count
-        if ends then
-          changes[#changes + 1] = 'end'
-          changes[#changes + 1] = end_state
-          changes[#changes + 1] = 'endtype'
-          changes[#changes + 1] = end_type
-        elseif not notes then
-          -- The mark of a stream with nothing unusual about it, for the short way above; who changes that takes it away.
-          changes[#changes + 1] = 'f'
-          changes[#changes + 1] = EPOCH .. ' ' .. prefix
-        end
-        if deleted then
-          call('DEL', meta_key)
-        end
-        call('HSET', meta_key, unpack(changes))
-        if meta[7] then
-          call('HDEL', meta_key, 'ttl')
-        end
-        if ends or notes then
-          call('HDEL', meta_key, 'f')
-        end
-        if meta[7] or deleted then
-          call('PERSIST', key)
-          call('PERSIST', meta_key)
-        end
-        -- The index only orders listings: a second is fine enough, and spares most appends the write.
-        if fresh or now - (tonumber(meta[4]) or 0) >= 1000 then
-          call('ZADD', INDEX, recorded, stream)
-        end
-
-        local wake = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames)
-        local body = table.concat(frames)
-        if #body <= 65536 then
-          wake = 'A ' .. wake .. body
-        else
-          wake = 'P ' .. wake
-        end
-        call('PUBLISH', CHANNEL .. stream, wake)
-        return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
-          log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
       end
-    end)()
-    reply = general(key, stream, meta_key, limit, rare, count, base)
+      -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
+      if elsewhere ~= '' then
+        for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
+          positions[i + 1] = positions[i + 1] or position
+        end
+      end
+      local new, twins, first_of = {}, {}, {}
+      local duplicates, own = 0, 0
+      for i = 1, count do
+        if positions[i] then
+          if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
+        else
+          local id = step == 2 and ARGV[base + 3 + 2 * i] or ''
+          if id == '' then
+            new[#new + 1] = i
+          elseif first_of[id] then
+            twins[i] = first_of[id]
+            duplicates = duplicates + 1
+          else
+            first_of[id] = i
+            new[#new + 1] = i
+          end
+        end
+      end
+      local last_known = (epoch and not fresh) and format('%d-%d', epoch, sequence) or '0-0'
+      if #new == 0 then
+        return format('OK %s %s %d %d %d 0 - - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
+      end
+
+      -- 2. End of stream, 3. expected position, 4. backlog.
+      if ended ~= '' and not deleted then
+        return 'ENDED ' .. ended .. ' ' .. last_known
+      end
+      if expected ~= '' and expected ~= last_known then
+        return 'EXPECTED ' .. last_known
+      end
+      if limit > 0 and bytes > limit then
+        return 'BACKLOG ' .. format('%d', bytes)
+      end
+
+      -- 5. The epoch. From here on the script writes.
+      local link
+      if fresh then
+        epoch = math.max(tonumber(EPOCH), now, (lost_epoch or 0) + 1)
+        sequence = 0
+      elseif border then
+        link = last_known
+        epoch = math.max(tonumber(EPOCH), epoch + 1)
+        if not meta[1] then epoch = math.max(epoch, now) end
+      end
+      local prefix = format('%d-', epoch)
+      local recorded = format('%d', now)
+      local first_sequence = sequence + 1
+      local frames, remember = {}, {}
+      for n = 1, #new do
+        local i = new[n]
+        local frame = ARGV[first_frame + (i - 1) * step]
+        sequence = sequence + 1
+        local position = prefix .. sequence
+        positions[i] = position
+        if n == 1 and link then
+          call('XADD', key, position, 'e', frame, 'r', recorded, 'p', link)
+        else
+          call('XADD', key, position, 'e', frame, 'r', recorded)
+        end
+        frames[n] = frame
+        if step == 2 then
+          local id = ARGV[base + 3 + 2 * i]
+          if id ~= '' then
+            remember[#remember + 1] = id
+            remember[#remember + 1] = position .. ' ' .. attempt
+          end
+        end
+      end
+      for i, twin in pairs(twins) do
+        positions[i] = positions[twin]
+      end
+      local log_id
+      bytes, log_id = log(stream, prefix, first_sequence, recorded, link, frames)
+
+      local changes = {'s', sequence, 'rt', recorded}
+      if border then
+        changes[5], changes[6], changes[7], changes[8] = 'e', format('%d', epoch), 'pe', EPOCH
+      end
+      if #remember > 0 then
+        if stored_slot ~= slot then
+          changes[#changes + 1] = 'ir'
+          changes[#changes + 1] = slot
+        end
+        local room = most_ids - call('HLEN', current)
+        if room * 2 < #remember then
+          call('HINCRBY', meta_key, 'idrop', math.floor((#remember - math.max(room, 0) * 2) / 2))
+        end
+        local upto = math.min(#remember, math.max(room, 0) * 2)
+        for from = 1, upto, 2000 do
+          call('HSET', current, unpack(remember, from, math.min(from + 1999, upto)))
+        end
+        if upto > 0 and stored_slot ~= slot then
+          call('PEXPIREAT', current, (slot + 2) * half)
+        end
+      end
+      if generated == 'r' or generated == 's' then
+        local note = {attempt}
+        for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
+          note[#note + 1] = string.match(id, '%.(%d+)$') .. '=' .. positions[i + 1]
+        end
+        call('SET', note_key, table.concat(note, ' '), 'PX', 60000)
+        call('SET', TAG .. 'notes', 1, 'PX', 60000)
+        notes = 1
+      end
+      local ends = end_state ~= '' and new[#new] == count
+      if ends then
+        changes[#changes + 1] = 'end'
+        changes[#changes + 1] = end_state
+        changes[#changes + 1] = 'endtype'
+        changes[#changes + 1] = end_type
+      elseif not notes then
+        -- The mark of a stream with nothing unusual about it, for the short way above; who changes that takes it away.
+        changes[#changes + 1] = 'f'
+        changes[#changes + 1] = EPOCH .. ' ' .. prefix
+      end
+      if deleted then
+        call('DEL', meta_key)
+      end
+      call('HSET', meta_key, unpack(changes))
+      if meta[7] then
+        call('HDEL', meta_key, 'ttl')
+      end
+      if ends or notes then
+        call('HDEL', meta_key, 'f')
+      end
+      if meta[7] or deleted then
+        call('PERSIST', key)
+        call('PERSIST', meta_key)
+      end
+      -- The index only orders listings: a second is fine enough, and spares most appends the write.
+      if fresh or now - (tonumber(meta[4]) or 0) >= 1000 then
+        call('ZADD', TAG .. 'streams', recorded, stream)
+      end
+
+      local wake = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames)
+      local body = table.concat(frames)
+      if #body <= 65536 then
+        wake = 'A ' .. wake .. body
+      else
+        wake = 'P ' .. wake
+      end
+      call('PUBLISH', TAG .. 'c:' .. stream, wake)
+      return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
+        log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
+    end
+  end)()
+  return general(key, stream, meta_key, limit, rare, count, base)
+end
+
+local replies, base = {}, lead
+for n = 1, #KEYS do
+  local key, tag = KEYS[n], OWN or tags[n]
+  if tag ~= TAG then
+    TAG, ARCHIVE, META = tag, tag .. 'archive', tag .. 'm:'
   end
-  replies[n] = reply
-  base = base + 5 + (count < 0 and -count or 2 * count)
+  EPOCH = OWN_EPOCH or ARGV[base]
+  if not OWN and stored[tag] ~= EPOCH then
+    replies[n] = 'STALE ' .. stored[tag]
+  else
+    -- What is wrong with one stream is no other request's business.
+    local done, reply = pcall(append, key, sub(key, #tag + 3), base)
+    replies[n] = (done or type(reply) == 'table') and reply or {err = tostring(reply)}
+  end
+  local count = tonumber(ARGV[base + 4])
+  base = base + 4 + lead + (count < 0 and -count or 2 * count)
+end
+if #grown > 0 then
+  local sizes = {}
+  for n = 1, #grown do
+    sizes[2 * n - 1] = grown[n] .. 'archive:bytes'
+    sizes[2 * n] = format('%d', held[grown[n]])
+  end
+  call('MSET', unpack(sizes))
 end
 return #replies == 1 and replies[1] or replies

@@ -1,5 +1,6 @@
 -- Deletes a stream from the hot log and tells the archiver through the archive log; a tombstone keeps its positions unique.
--- EPOCH and the names of keys: see append.lua.
+-- The lines that FencedScripts puts before this text set EPOCH and the names of the partition's keys; they make the script's hash
+-- belong to one partition and one partition epoch (the epoch fence).
 --
 -- KEYS  1 stream
 -- ARGV  1 stream name   2 '1' to delete it from the archive as well   3 last archived epoch or ''   4 last archived sequence or ''
