@@ -10,38 +10,50 @@ internal sealed class DeliveredRuns
 {
     private const int MaxRuns = 8;
 
-    private readonly List<(StreamPosition From, StreamPosition To)> _runs = [];
+    /// <summary>The runs before the last; most readers have none.</summary>
+    private List<(StreamPosition From, StreamPosition To)>? _earlier;
+
+    private StreamPosition _from;
+    private StreamPosition _to;
+    private bool _hasRun;
 
     /// <summary>The cursor has got to a position.</summary>
     public void Reached(StreamPosition position)
     {
-        if (_runs.Count == 0)
+        if (!_hasRun)
         {
             // A client that comes with a position says that it has had what is before.
-            _runs.Add((position with { Sequence = 0 }, position));
-            return;
+            _hasRun = true;
+            _from = position with { Sequence = 0 };
+            _to = position;
         }
-
-        var (from, to) = _runs[^1];
-        if (to.Next == position)
+        else if (_to.Next == position)
         {
-            _runs[^1] = (from, position);
+            _to = position;
         }
-        else if (to != position)
+        else if (_to != position)
         {
-            if (_runs.Count == MaxRuns)
+            _earlier ??= [];
+            if (_earlier.Count == MaxRuns - 1)
             {
-                _runs.RemoveAt(0);
+                _earlier.RemoveAt(0);
             }
 
-            _runs.Add((position with { Sequence = position.Sequence - 1 }, position));
+            _earlier.Add((_from, _to));
+            _from = position with { Sequence = position.Sequence - 1 };
+            _to = position;
         }
     }
 
     /// <summary>Whether a position was passed.</summary>
     public bool Contains(StreamPosition position)
     {
-        foreach (var (from, to) in _runs)
+        if (position > _from && position <= _to)
+        {
+            return true;
+        }
+
+        foreach (var (from, to) in _earlier ?? [])
         {
             if (position > from && position <= to)
             {
