@@ -85,4 +85,9 @@ public sealed class DeliveryOptions
     /// triples the fan-out; handlers here never block.
     /// </summary>
     public bool InlineScheduling { get; set; } = true;
+
+    /// <summary>
+    /// Whether a flush goes to the socket at once, in the thread that flushes, past the transport's own pipe. Default true.
+    /// </summary>
+    public bool DirectSends { get; set; } = true;
 }

@@ -31,13 +31,14 @@ public static class StreamApiApp
         app.UseTrustedProxies();
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
-        app.UseCors();
+
+        // CORS notes each request that it has seen in a dictionary of its own; those without an origin are none of its business.
+        app.UseWhen(context => context.Request.Headers.Origin.Count > 0, branch => branch.UseCors());
         app.UseStreamAccess();
         app.UseSessionSockets();
         app.UsePage();
         app.MapDefaultEndpoints();
-        app.MapGet("/streams/{stream}/events", ServeEventsAsync).RequireSubscribe();
-        app.MapGet("/events", ServeManyAsync);
+        app.MapEvents();
         app.MapStreams();
         app.MapAudit();
         app.MapConnections();
@@ -63,35 +64,43 @@ public static class StreamApiApp
         return next(context);
     }
 
-    private static async Task<IResult> ServeEventsAsync(HttpContext context, string stream, SseEndpoint sse, PageEndpoint pages)
+    /// <summary>
+    /// Events, live and in pages. These handlers take no services and give their task back as it is: what a request's scope and each
+    /// method on the way to the connection would hold is held ten thousand times.
+    /// </summary>
+    private static void MapEvents(this WebApplication app)
     {
-        switch (EventsRequest.FormOf(context.Request))
+        var sse = app.Services.GetRequiredService<SseEndpoint>();
+        var pages = app.Services.GetRequiredService<PageEndpoint>();
+        app.MapGet("/streams/{stream}/events", Task (HttpContext context, string stream) => EventsRequest.FormOf(context.Request) switch
         {
-            case EventsForm.Sse:
-                return EventsRequest.TryReadSse(context.Request, stream, out var live) ?? await sse.ServeAsync(context, live!);
-            case EventsForm.Page:
-                return EventsRequest.TryReadPage(context.Request, stream, out var page) ?? await pages.ServeAsync(context, page!);
-            default:
-                return Problems.NotAcceptable();
-        }
+            EventsForm.Sse => EventsRequest.TryReadSse(context.Request, stream, out var live) is { } fault
+                ? fault.ExecuteAsync(context)
+                : sse.ServeAsync(context, live!),
+            EventsForm.Page => EventsRequest.TryReadPage(context.Request, stream, out var page) is { } fault
+                ? fault.ExecuteAsync(context)
+                : pages.ServeAsync(context, page!),
+            _ => Problems.NotAcceptable().ExecuteAsync(context),
+        }).RequireSubscribe();
+        app.MapGet("/events", (Delegate)(Task (HttpContext context) => ServeManyAsync(context, sse)));
     }
 
-    private static async Task<IResult> ServeManyAsync(HttpContext context, SseEndpoint sse)
+    private static Task ServeManyAsync(HttpContext context, SseEndpoint sse)
     {
         if (!EventsRequest.AcceptsSse(context.Request))
         {
-            return Problems.NotAcceptable("Events of several streams come as text/event-stream.");
+            return Problems.NotAcceptable("Events of several streams come as text/event-stream.").ExecuteAsync(context);
         }
 
         if (MultiStreamRequest.TryRead(context.Request, out var request) is { } fault)
         {
-            return fault;
+            return fault.ExecuteAsync(context);
         }
 
         var access = context.GetStreamAccess();
         return request!.Subscriptions.FirstOrDefault(subscription => !access.CanSubscribe(subscription.Stream)) is { } refused
-            ? AccessRefusal.Forbidden(refused.Stream, "subscribe").ToResult()
-            : await sse.ServeAsync(context, request);
+            ? AccessRefusal.Forbidden(refused.Stream, "subscribe").ToResult().ExecuteAsync(context)
+            : sse.ServeAsync(context, request);
     }
 
     private static void ObserveMetrics(this WebApplication app)

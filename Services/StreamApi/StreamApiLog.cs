@@ -48,4 +48,9 @@ internal static partial class StreamApiLog
     [LoggerMessage(
         2017, LogLevel.Information, "The heap of {HeapBytes} bytes is well below its limit of {Limit} again", EventName = "MemoryRecovered")]
     public static partial void MemoryRecovered(ILogger logger, long heapBytes, long limit);
+
+    [LoggerMessage(
+        2018, LogLevel.Information, "Compacted the heap after many clients came; {Connections} are open, it took {Milliseconds} ms",
+        EventName = "HeapCompacted")]
+    public static partial void Compacted(ILogger logger, int connections, double milliseconds);
 }

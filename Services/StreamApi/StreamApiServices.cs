@@ -106,7 +106,14 @@ internal static class StreamApiServices
             kestrel.Limits.Http2.KeepAlivePingDelay = Http2PingDelay;
             kestrel.Limits.Http2.KeepAlivePingTimeout = Http2PingTimeout;
             var delivery = kestrel.ApplicationServices.GetRequiredService<IOptions<DeliveryOptions>>().Value;
-            kestrel.ConfigureEndpointDefaults(listen => listen.EndDeadPeers(delivery.DeadPeerTimeout));
+            kestrel.ConfigureEndpointDefaults(listen =>
+            {
+                listen.EndDeadPeers(delivery.DeadPeerTimeout);
+                if (delivery.DirectSends)
+                {
+                    listen.SendDirectly();
+                }
+            });
         });
         builder.WebHost.UseSockets(options => options.UnsafePreferInlineScheduling = inline);
     }

@@ -13,6 +13,10 @@ switch (args)
         return await PublishLoad.RunAsync(Number(port), Number(connections), Number(events), Number(batch)).ConfigureAwait(false);
     case ["first-day", var port, var redis]:
         return await FirstDayService.RunAsync(Number(port), redis).ConfigureAwait(false);
+    case ["pubsub", var port, var messages, var rate]:
+        var median = await WakeLatency.MeasureAsync(Number(port), Number(messages), Number(rate)).ConfigureAwait(false);
+        Console.WriteLine(median.ToString("F4", CultureInfo.InvariantCulture));
+        return 0;
     case ["script", var partition, var epoch]:
         Console.Write(new FencedScripts(Number(partition), long.Parse(epoch, CultureInfo.InvariantCulture)).AppendText);
         return 0;
@@ -29,14 +33,16 @@ switch (args)
                                  publishes to a running Publisher API as fast as it answers
               first-day PORT REDIS
                                  serves what one writes on the first day, to be held against
+              pubsub PORT MESSAGES RATE
+                                 median of the time from PUBLISH to its message at a subscriber, ms, with bare sockets
               script PARTITION EPOCH
                                  prints the append script, to be run by redis-benchmark
 
               deliver REDIS_PORT HTTP_PORT GRPC_PORT SERVER_PID SUBSCRIBERS EVENTS ROUNDS [WORD]...
                                  deliveries a second of a running Stream API by each transport whose name has one of the words
 
-            Tests/Benchmarks/load-run starts Redis, PostgreSQL and the services and holds them against redis-benchmark and psql;
-            Tests/Benchmarks/delivery-run starts Redis and the Stream API and compares its transports.
+            Tests/Benchmarks/load-run, Tests/Benchmarks/fan-out and Tests/Benchmarks/delivery-run start what they need and hold it against
+            others; --help tells.
             """);
         return 0;
     default:

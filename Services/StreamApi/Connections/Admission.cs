@@ -1,5 +1,7 @@
 using System.Net;
+using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.ServiceDefaults.Health;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
 namespace AspireStreaming.StreamApi.Connections;
@@ -37,7 +39,7 @@ internal sealed class Admission(
 
     private Refusal? TryEnter(HttpContext context, bool countsAsAttempt, out Place? place)
     {
-        var key = addresses.KeyOf(context.Connection.RemoteIpAddress);
+        var key = addresses.KeyOf(context.Features.Get<IHttpConnectionFeature>()?.RemoteIpAddress);
         if (Judge(context, key, countsAsAttempt) is not { } refusal)
         {
             place = new Place(this, key);
@@ -79,7 +81,7 @@ internal sealed class Admission(
             return Refusal.TooManyFromAddress(_options.MaxConnectionsPerAddress);
         }
 
-        var reserve = context.GetStreamAccess().HasHighPriority ? (int)Math.Ceiling(registry.Max * _options.PriorityReserve) : 0;
+        var reserve = context.Features.Get<StreamAccess>() is { HasHighPriority: true } ? (int)Math.Ceiling(registry.Max * _options.PriorityReserve) : 0;
         if (registry.TryEnter(reserve))
         {
             return null;

@@ -16,7 +16,7 @@ internal sealed class ConnectionRegistry(
 
     private const double LifetimeSpread = 0.2;
 
-    private readonly ConcurrentDictionary<string, LiveConnection> _connections = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<Guid, LiveConnection> _connections = new();
     private readonly DeliveryOptions _options = options.Value;
     private readonly long _heartbeat = (long)options.Value.Heartbeat.TotalMilliseconds;
     private readonly long _positionInterval = (long)options.Value.PositionInterval.TotalMilliseconds;
@@ -62,7 +62,7 @@ internal sealed class ConnectionRegistry(
         // Connections that began together do not end together.
         var lifetime = _options.ConnectionLifetime * (1 - LifetimeSpread + (2 * LifetimeSpread * Random.Shared.NextDouble()));
         connection.EndsAt = Now + (long)lifetime.TotalMilliseconds;
-        _connections[connection.Id] = connection;
+        _connections[connection.Key] = connection;
         if (drain.IsDraining)
         {
             connection.Drain(DrainReasons.Shutdown);
@@ -70,12 +70,12 @@ internal sealed class ConnectionRegistry(
     }
 
     /// <summary>Removes a connection.</summary>
-    public void Remove(LiveConnection connection) => _connections.TryRemove(connection.Id, out _);
+    public void Remove(LiveConnection connection) => _connections.TryRemove(connection.Key, out _);
 
     /// <summary>Ends a connection; false when there is none of that id.</summary>
     public bool Close(string id)
     {
-        if (!_connections.TryGetValue(id, out var connection))
+        if (!Guid.TryParseExact(id, "N", out var key) || !_connections.TryGetValue(key, out var connection))
         {
             return false;
         }

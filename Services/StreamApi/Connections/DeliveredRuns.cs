@@ -11,32 +11,37 @@ internal sealed class DeliveredRuns
 {
     private const int MaxRuns = 8;
 
-    private readonly List<(StreamPosition From, StreamPosition To)> _runs = [];
+    /// <summary>The runs before the last; most readers have none.</summary>
+    private List<(StreamPosition From, StreamPosition To)>? _earlier;
+
+    private StreamPosition _from;
+    private StreamPosition _to;
+    private bool _hasRun;
     private StreamPosition _start;
 
     /// <summary>The cursor has got to a position; the first is where it begins.</summary>
     public void Reached(StreamPosition position)
     {
-        if (_runs.Count == 0)
+        if (!_hasRun)
         {
-            _start = position;
-            _runs.Add((position, position));
-            return;
+            _hasRun = true;
+            _start = _from = _to = position;
         }
-
-        var (from, to) = _runs[^1];
-        if (to.Next == position)
+        else if (_to.Next == position)
         {
-            _runs[^1] = (from, position);
+            _to = position;
         }
-        else if (to != position)
+        else if (_to != position)
         {
-            if (_runs.Count == MaxRuns)
+            _earlier ??= [];
+            if (_earlier.Count == MaxRuns - 1)
             {
-                _runs.RemoveAt(0);
+                _earlier.RemoveAt(0);
             }
 
-            _runs.Add((position with { Sequence = position.Sequence - 1 }, position));
+            _earlier.Add((_from, _to));
+            _from = position with { Sequence = position.Sequence - 1 };
+            _to = position;
         }
     }
 
@@ -55,7 +60,12 @@ internal sealed class DeliveredRuns
             return first.Epoch == _start.Epoch || (item.Flags & EventFlags.BeyondBorder) == 0;
         }
 
-        foreach (var (from, to) in _runs)
+        if (first > _from && first <= _to)
+        {
+            return true;
+        }
+
+        foreach (var (from, to) in _earlier ?? [])
         {
             if (first > from && first <= to)
             {

@@ -1,6 +1,8 @@
 using System.Net.Sockets;
+using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.StreamApi.Delivery;
 using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace AspireStreaming.StreamApi.Connections;
 
@@ -13,7 +15,7 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
     : LiveConnection(
         transport,
         stream,
-        context.Connection.RemoteIpAddress?.ToString(),
+        context.Features.Get<IHttpConnectionFeature>()?.RemoteIpAddress,
         context.Request.Headers.UserAgent,
         services.Time.GetUtcNow())
 {
@@ -22,7 +24,7 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
 
     private readonly CancellationToken _aborted = context.RequestAborted;
     private readonly Socket? _socket = context.Features.Get<IConnectionSocketFeature>()?.Socket;
-    private readonly long _expiresAt = services.Registry.ToClock(context.GetStreamAccess().ExpiresAt);
+    private readonly long _expiresAt = services.Registry.ToClock(context.Features.Get<StreamAccess>()?.ExpiresAt);
 
     public override long ExpiresAt => _expiresAt;
 
@@ -76,8 +78,13 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
             {
                 Drain(DrainReasons.Lag);
             }
-            else if (state == FollowerState.Idle && Pending == 0)
+            else if (state == FollowerState.Idle)
             {
+                if (Pending > 0 && !await FlushAsync())
+                {
+                    return "client left";
+                }
+
                 await Signal.WaitAsync();
             }
         }

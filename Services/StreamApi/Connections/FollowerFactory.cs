@@ -24,7 +24,11 @@ internal sealed class FollowerFactory(
     private async Task<ResolvedStart> ResolveAsync(StreamFeed feed, StartFrom from, CancellationToken cancellationToken)
     {
         var followed = feed.IsReady;
-        await feed.Ready.WaitAsync(cancellationToken);
+        if (!followed)
+        {
+            await feed.Ready.WaitAsync(cancellationToken);
+        }
+
         for (var failures = 0; ; failures++)
         {
             var (last, end) = feed.Tail;
@@ -36,14 +40,18 @@ internal sealed class FollowerFactory(
 
             try
             {
-                var start = await starts.ResolveAsync(feed.Stream, from, TierSet.All, cancellationToken);
-                if (start.Tail is { Deleted: false } tail && tail.Last > feed.Tail.Last)
+                if (!isKnown)
                 {
-                    feed.Expect();
+                    var start = await starts.ResolveAsync(feed.Stream, from, TierSet.All, cancellationToken);
+                    ExpectIfBehind(feed, start.Tail);
+                    return start;
                 }
 
-                // The log may have lost what this feed still has; then the feed knows better what is beyond the end.
-                return isKnown ? new ResolvedStart(from.Position, null, start.Tail) : start;
+                // Appends are in the hot log; what the archive has the feed knows since it began. The log may also have lost what
+                // this feed still has; then the feed knows better where the end is.
+                var tail = await feed.ReadLogTailAsync().WaitAsync(cancellationToken);
+                ExpectIfBehind(feed, tail);
+                return new ResolvedStart(from.Position, null, tail.Deleted || tail.Last >= last ? tail : new StreamTail(last, end, false));
             }
             catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
             {
@@ -53,6 +61,14 @@ internal sealed class FollowerFactory(
                     cancellationToken.ThrowIfCancellationRequested();
                 }
             }
+        }
+    }
+
+    private static void ExpectIfBehind(StreamFeed feed, StreamTail tail)
+    {
+        if (!tail.Deleted && tail.Last > feed.Tail.Last)
+        {
+            feed.Expect();
         }
     }
 }

@@ -1,9 +1,10 @@
+using System.Net;
 using AspireStreaming.StreamApi.Delivery;
 
 namespace AspireStreaming.StreamApi.Connections;
 
 /// <summary>A client's connection, as the registry, the ticker and the listings see it.</summary>
-internal abstract class LiveConnection(string transport, string stream, string? remote, string? userAgent, DateTimeOffset since)
+internal abstract class LiveConnection(string transport, string stream, IPAddress? remote, string? userAgent, DateTimeOffset since)
 {
     private string? _drainReason;
     private long _lastWrite;
@@ -14,7 +15,10 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     private bool _due;
 
     /// <summary>Its id on this replica.</summary>
-    public string Id { get; } = Guid.CreateVersion7().ToString("N");
+    public Guid Key { get; } = Guid.CreateVersion7();
+
+    /// <summary>The id as clients see it; made when somebody asks.</summary>
+    public string Id => Key.ToString("N");
 
     /// <summary><c>sse</c> or <c>grpc</c>.</summary>
     public string Transport => transport;
@@ -23,7 +27,7 @@ internal abstract class LiveConnection(string transport, string stream, string? 
     public string Stream => stream;
 
     /// <summary>The client's address.</summary>
-    public string? Remote => remote;
+    public string? Remote => remote?.ToString();
 
     /// <summary>The client's name for itself.</summary>
     public string? UserAgent => userAgent;

@@ -165,7 +165,9 @@ internal sealed class StreamFollower : IDisposable
             case CursorStep.Events:
                 var step = Write(sink, from, before, batch[..count]);
                 batch[..count].Clear();
-                return step;
+                return step.State == FollowerState.Busy && _cursor.TookAll && IsCaughtUp && _dropped == 0
+                    ? step with { State = FollowerState.Idle }
+                    : step;
             case CursorStep.Tail:
                 return new FollowerStep(AtTail(sink, end), 0, 0);
             default:

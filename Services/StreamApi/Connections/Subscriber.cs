@@ -7,73 +7,56 @@ internal sealed class Subscriber(
     /// <summary>How long the answer's head waits for what the streams' ends decide about it.</summary>
     private static readonly TimeSpan HeadPatience = TimeSpan.FromSeconds(1);
 
-    /// <summary>Runs a connection that follows one stream.</summary>
-    /// <inheritdoc cref="RunAsync(HttpContext, IReadOnlyList{SubscriptionRequest}, Func{StreamFollower[], DeliveryConnection?}, CancellationToken)"/>
-    public Task<Refusal?> RunAsync(
-        HttpContext context, SubscriptionRequest request, Func<StreamFollower, DeliveryConnection?> create, CancellationToken requestAborted) =>
-        RunAsync(context, [request], followers => create(followers[0]), requestAborted);
-
-    /// <summary>Runs a connection that follows several streams.</summary>
+    /// <summary>Lets a client in.</summary>
     /// <param name="context">The client's request.</param>
     /// <param name="requests">What the client wants.</param>
-    /// <param name="create">Makes the connection; null when there is nothing to subscribe to.</param>
     /// <param name="requestAborted">Cancelled when the client leaves.</param>
-    /// <returns>Why there was none; null when there was.</returns>
-    public async Task<Refusal?> RunAsync(
-        HttpContext context,
-        IReadOnlyList<SubscriptionRequest> requests,
-        Func<StreamFollower[], DeliveryConnection?> create,
-        CancellationToken requestAborted)
+    /// <param name="subscribed">Its place and followers, to be disposed of when the connection is over.</param>
+    /// <returns>Why not; null if it is let in.</returns>
+    public Refusal? TryEnter(
+        HttpContext context, IReadOnlyList<SubscriptionRequest> requests, CancellationToken requestAborted, out Subscribed? subscribed)
     {
+        subscribed = null;
         if (admission.TryConnect(context, out var place) is { } refusal)
         {
             return refusal;
         }
 
-        using var leaving = place;
-        var created = new List<StreamFollower>(requests.Count);
-        try
+        var entered = new Subscribed(place!, new StreamFollower[requests.Count]);
+        for (var index = 0; index < requests.Count; index++)
         {
-            foreach (var request in requests)
+            if (followers.TryCreate(requests[index], requestAborted) is not { } follower)
             {
-                if (followers.TryCreate(request, requestAborted) is not { } follower)
-                {
-                    return Refusal.TooManyStreams;
-                }
-
-                created.Add(follower);
+                entered.Dispose();
+                return Refusal.TooManyStreams;
             }
 
-            await RunAsync([.. created], create, requestAborted);
-            return null;
+            entered.Followers[index] = follower;
         }
-        finally
-        {
-            foreach (var follower in created)
-            {
-                follower.Dispose();
-            }
-        }
+
+        subscribed = entered;
+        return null;
     }
 
-    private async Task RunAsync(
-        StreamFollower[] created, Func<StreamFollower[], DeliveryConnection?> create, CancellationToken requestAborted)
+    /// <summary>Waits, not for long, until it is known where the followers start: that may decide about the answer's head.</summary>
+    public Task StartsKnownAsync(Subscribed subscribed)
     {
-        var resolving = Array.FindAll(created, follower => !follower.Start.IsCompleted);
-        if (resolving.Length > 0)
+        var resolving = Array.FindAll(subscribed.Followers, follower => !follower.Start.IsCompleted);
+        if (resolving.Length == 0)
         {
-            var all = resolving is [var only] ? only.Start : Task.WhenAll(resolving.Select(follower => follower.Start));
-            await all.WaitAsync(HeadPatience, time, requestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return Task.CompletedTask;
         }
 
-        var connection = create(created);
-        if (connection is null)
-        {
-            return;
-        }
+        // Not for the client's leaving: that ends resolving, and a connection has one thing less to keep.
+        var all = resolving is [var only] ? only.Start : Task.WhenAll(resolving.Select(follower => follower.Start));
+        return all.WaitAsync(HeadPatience, time);
+    }
 
+    /// <summary>Serves a client until the connection is over.</summary>
+    public async Task RunAsync(DeliveryConnection connection)
+    {
         registry.Add(connection);
-        StreamApiLog.ConnectionOpened(logger, connection.Id, connection.Stream, created[0].Request.From.Position);
+        StreamApiLog.ConnectionOpened(logger, connection.Id, connection.Stream, connection.Followers[0].Request.From.Position);
         var reason = "aborted";
         try
         {
@@ -92,7 +75,24 @@ internal sealed class Subscriber(
         finally
         {
             registry.Remove(connection);
-            StreamApiLog.ConnectionClosed(logger, connection.Id, connection.Stream, created[0].Position, reason);
+            StreamApiLog.ConnectionClosed(logger, connection.Id, connection.Stream, connection.Followers[0].Position, reason);
         }
+    }
+}
+
+/// <summary>A client's place and followers.</summary>
+internal sealed class Subscribed(Admission.Place place, StreamFollower[] followers) : IDisposable
+{
+    /// <summary>What it follows.</summary>
+    public StreamFollower[] Followers => followers;
+
+    public void Dispose()
+    {
+        foreach (var follower in followers)
+        {
+            follower?.Dispose();
+        }
+
+        place.Dispose();
     }
 }

@@ -89,8 +89,9 @@ internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
     /// <param name="deletionsSeen"><see cref="Deletions"/> when the reader came; an earlier one does not concern it.</param>
     /// <param name="count">Number of events copied.</param>
     /// <param name="end">At the tail: how the stream ended, if it has.</param>
+    /// <param name="isAll">Whether nothing follows what was copied, and the stream goes on.</param>
     public WindowRead Read(
-        StreamPosition cursor, Span<EncodedEvent?> into, long bytes, int deletionsSeen, out int count, out StreamEnd? end)
+        StreamPosition cursor, Span<EncodedEvent?> into, long bytes, int deletionsSeen, out int count, out StreamEnd? end, out bool isAll)
     {
         lock (_lock)
         {
@@ -98,6 +99,7 @@ internal sealed class FeedState(StreamWindow window, WorkflowTally tally)
             end = read == WindowRead.Found ? null
                 : _deletion is not null && _deletions > deletionsSeen ? _deletion
                 : _end;
+            isAll = read == WindowRead.Found && _end is null && _deletion is null && into[count - 1]!.Position == window.Last;
             return read;
         }
     }

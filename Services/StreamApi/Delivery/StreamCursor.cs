@@ -30,6 +30,11 @@ internal sealed class StreamCursor(StreamFeed feed)
     /// <summary>Where its events come from.</summary>
     public Tier Tier { get; private set; } = Tier.Window;
 
+    /// <summary>
+    /// Whether nothing followed the events that it took last: the next thing comes with a signal, and need not be looked for.
+    /// </summary>
+    public bool TookAll { get; private set; }
+
     /// <summary>Events that it is behind, as far as sequences tell.</summary>
     public long Lag => Math.Max(0, feed.Tail.Last.Sequence - Position.Sequence);
 
@@ -45,7 +50,9 @@ internal sealed class StreamCursor(StreamFeed feed)
     public CursorStep Take(Span<EncodedEvent?> into, long bytes, out int count, out Discontinuity? before, out StreamEnd? end)
     {
         before = null;
-        switch (feed.Read(Position, into, bytes, _deletionsSeen, out count, out end))
+        var read = feed.Read(Position, into, bytes, _deletionsSeen, out count, out end, out var isAll);
+        TookAll = isAll;
+        switch (read)
         {
             case WindowRead.Found:
                 var first = into[0]!;

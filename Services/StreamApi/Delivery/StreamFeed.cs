@@ -26,6 +26,7 @@ internal sealed class StreamFeed : IAsyncDisposable
     private readonly FeedState _state;
     private readonly ReaderSignals _readers = new();
     private readonly SharedReads _reads;
+    private readonly SharedTail _tail;
     private readonly WakeSubscription _wakes;
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -45,6 +46,7 @@ internal sealed class StreamFeed : IAsyncDisposable
         _since = services.Time.GetUtcNow();
         _state = new FeedState(new StreamWindow(services.Options.WindowEvents, services.Options.WindowBytes, services.Budget), services.Tally);
         _reads = new SharedReads(stream, _state, services, _stop.Token);
+        _tail = new SharedTail(() => services.Tiers.ReadTailAsync(stream, TierSet.Log, _stop.Token));
         _wakes = new WakeSubscription(stream, services, OnWake, () => Request(Work.Repair));
     }
 
@@ -108,11 +110,15 @@ internal sealed class StreamFeed : IAsyncDisposable
 
     /// <inheritdoc cref="FeedState.Read"/>
     public WindowRead Read(
-        StreamPosition cursor, Span<EncodedEvent?> into, long bytes, int deletionsSeen, out int count, out StreamEnd? end) =>
-        _state.Read(cursor, into, bytes, deletionsSeen, out count, out end);
+        StreamPosition cursor, Span<EncodedEvent?> into, long bytes, int deletionsSeen, out int count, out StreamEnd? end, out bool isAll) =>
+        _state.Read(cursor, into, bytes, deletionsSeen, out count, out end, out isAll);
 
     /// <inheritdoc cref="SharedReads.ReadAsync"/>
     public Task<TierRead> ReadTiersAsync(StreamPosition cursor) => _reads.ReadAsync(cursor);
+
+    /// <summary>Asks the hot log where the stream ends now.</summary>
+    /// <exception cref="Exception">Redis is away.</exception>
+    public Task<StreamTail> ReadLogTailAsync() => _tail.ReadAsync();
 
     /// <summary>Compares the tail with the hot log's meta.</summary>
     public void OnTailChecked(StreamMeta? meta)

@@ -134,6 +134,13 @@ internal sealed class StreamWindow(int maxEvents, long maxBytes, WindowBudget bu
 
     private int IndexOf(StreamPosition position)
     {
+        // Sequences are dense within an epoch, so most readers are where arithmetic says.
+        var guess = Count - 1 - (Last.Sequence - position.Sequence);
+        if (position.Epoch == Last.Epoch && guess >= 0 && guess < Count && At((int)guess).Position == position)
+        {
+            return (int)guess;
+        }
+
         int low = 0, high = Count - 1;
         while (low <= high)
         {

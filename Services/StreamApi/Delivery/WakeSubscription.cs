@@ -50,7 +50,7 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
     {
         try
         {
-            services.Metrics.Wakes.Add(1);
+            services.Metrics.Woken();
             services.Gate.Succeeded();
             onWake(WakeMessage.Parse((byte[])message!));
         }

@@ -6,15 +6,21 @@ namespace AspireStreaming.StreamApi.Pages;
 internal sealed class PageEndpoint(PageReader pages, Admission admission)
 {
     /// <summary>Serves a page; one that may wait needs a place as a live connection does.</summary>
-    public async Task<IResult> ServeAsync(HttpContext context, PageRequest request)
+    public async Task ServeAsync(HttpContext context, PageRequest request)
     {
         Admission.Place? place = null;
         if (request.Wait > TimeSpan.Zero && admission.TryWait(context, out place) is { } refusal)
         {
-            return Problems.Refused(context, refusal);
+            await Problems.Refused(context, refusal).ExecuteAsync(context);
+            return;
         }
 
-        using var leaving = place;
-        return await Dependencies.GuardAsync(context, async () => await pages.ReadAsync(request, context.RequestAborted));
+        IResult page;
+        using (place)
+        {
+            page = await Dependencies.GuardAsync(context, async () => await pages.ReadAsync(request, context.RequestAborted));
+        }
+
+        await page.ExecuteAsync(context);
     }
 }

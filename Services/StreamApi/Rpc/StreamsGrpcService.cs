@@ -35,21 +35,14 @@ internal sealed class StreamsGrpcService(
         var http = context.GetHttpContext();
         Authorize(http, subscription.Stream);
 
+        ThrowIfRefused(subscriber.TryEnter(http, [subscription], context.CancellationToken, out var subscribed));
+        using var leaving = subscribed;
+        await subscriber.StartsKnownAsync(subscribed!).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
         // The head at once: a stream may be silent for long, and the client wants to know that it is being served.
-        Task? head = null;
-        var refusal = await subscriber.RunAsync(http, subscription, Create, context.CancellationToken);
-        if (head is not null)
-        {
-            await head.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        ThrowIfRefused(refusal);
-
-        GrpcSubscription Create(StreamFollower follower)
-        {
-            head = context.WriteResponseHeadersAsync(ResponseCompression.Head(http));
-            return new GrpcSubscription(http, follower, services, responseStream);
-        }
+        var head = context.WriteResponseHeadersAsync(ResponseCompression.Head(http));
+        await subscriber.RunAsync(new GrpcSubscription(http, subscribed!.Followers[0], services, responseStream));
+        await head.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public override async Task Session(

@@ -7,45 +7,44 @@ namespace AspireStreaming.StreamApi.Sse;
 internal sealed class SseEndpoint(Subscriber subscriber, SubscriptionServices services, ResponseCompressor compressor)
 {
     /// <summary>Serves a client of one stream; returns when the connection is over.</summary>
-    public Task<IResult> ServeAsync(HttpContext context, SseRequest request) =>
-        ServeAsync(context, [request.Subscription], followers => new SseConnection(context, followers[0], request.Named, services));
+    public Task ServeAsync(HttpContext context, SseRequest request) => ServeAsync(context, [request.Subscription], request.Named, null);
 
     /// <summary>Serves a client of several streams; returns when the connection is over.</summary>
-    public Task<IResult> ServeAsync(HttpContext context, MultiStreamRequest request) =>
-        ServeAsync(context, request.Subscriptions, followers => new MultiStreamConnection(context, followers, request, services));
+    public Task ServeAsync(HttpContext context, MultiStreamRequest request) =>
+        ServeAsync(context, request.Subscriptions, request.Named, request);
 
-    private async Task<IResult> ServeAsync(
-        HttpContext context, IReadOnlyList<SubscriptionRequest> requests, Func<StreamFollower[], DeliveryConnection> create)
+    // The state of this method is kept for each connection: it holds no more than it must.
+    private async Task ServeAsync(
+        HttpContext context, IReadOnlyList<SubscriptionRequest> requests, bool named, MultiStreamRequest? several)
     {
-        var ended = false;
+        if (subscriber.TryEnter(context, requests, context.RequestAborted, out var subscribed) is { } refusal)
+        {
+            await Problems.Refused(context, refusal).ExecuteAsync(context);
+            return;
+        }
+
         CompressedBody? compressed = null;
-        Refusal? refusal;
         try
         {
-            refusal = await subscriber.RunAsync(context, requests, Create, context.RequestAborted);
+            await subscriber.StartsKnownAsync(subscribed!).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (Array.TrueForAll(subscribed!.Followers, follower => follower.StartsAtEnd))
+            {
+                // EventSource takes it as the end and does not come back.
+                context.Response.StatusCode = StatusCodes.Status204NoContent;
+                return;
+            }
+
+            SseResponse.Prepare(context);
+            compressed = compressor.TryStartLive(context);
+            await subscriber.RunAsync(several is null
+                ? new SseConnection(context, subscribed.Followers[0], named, services)
+                : new MultiStreamConnection(context, subscribed.Followers, several, services));
             compressed?.Finish();
         }
         finally
         {
             compressed?.Dispose();
-        }
-
-        return refusal is not null ? Problems.Refused(context, refusal)
-            : ended ? TypedResults.NoContent()
-            : TypedResults.Empty;
-
-        DeliveryConnection? Create(StreamFollower[] followers)
-        {
-            if (Array.TrueForAll(followers, follower => follower.StartsAtEnd))
-            {
-                // EventSource takes it as the end and does not come back.
-                ended = true;
-                return null;
-            }
-
-            SseResponse.Prepare(context);
-            compressed = compressor.TryStartLive(context);
-            return create(followers);
+            subscribed!.Dispose();
         }
     }
 }

@@ -176,8 +176,8 @@ public sealed class AdmissionTests(RedisFixture redis) : IDisposable
         const long Limit = 64 << 20;
         var budget = host.Get<WindowBudget>();
         using var guard = new MemoryGuard(
-            host.Get<FeedRegistry>(), budget, Options.Create(new AdmissionOptions { MemoryLimitBytes = Limit }), TimeProvider.System,
-            NullLogger<MemoryGuard>.Instance);
+            host.Get<FeedRegistry>(), host.Get<ConnectionRegistry>(), budget, Options.Create(new AdmissionOptions { MemoryLimitBytes = Limit }),
+            TimeProvider.System, NullLogger<MemoryGuard>.Instance);
 
         guard.Check(Limit);
         Assert.False(guard.IsExceeded);
@@ -189,6 +189,25 @@ public sealed class AdmissionTests(RedisFixture redis) : IDisposable
         guard.Check(Limit / 2);
         Assert.False(guard.IsExceeded);
         Assert.False(budget.IsExceeded);
+    }
+
+    [Fact]
+    public async Task The_heap_is_compacted_once_after_many_have_come()
+    {
+        await using var host = await StartAsync();
+        using var guard = new MemoryGuard(
+            host.Get<FeedRegistry>(), host.Get<ConnectionRegistry>(), host.Get<WindowBudget>(), Options.Create(new AdmissionOptions()),
+            TimeProvider.System, NullLogger<MemoryGuard>.Instance);
+
+        // A burst: while it lasts, when it is over, and after.
+        Assert.Equal([false, false, false, true, false], Ask(0, 4_000, 8_000, 8_050, 8_050));
+
+        // Few more; as many as are worth it, slowly; the same again after most have left.
+        Assert.Equal([false, false], Ask(8_900, 8_900));
+        Assert.Equal([false, true, false], Ask(10_500, 10_510, 10_510));
+        Assert.Equal([false, false, true], Ask(100, 2_000, 2_000));
+
+        bool[] Ask(params int[] counts) => Array.ConvertAll(counts, guard.IsBurstOver);
     }
 
     private static Task<SseClient> OpenFromAsync(StreamApiHost host, string address) =>

@@ -11,19 +11,22 @@ internal static class WebSocketEndpoint
     /// <summary>Lets <c>/ws</c> become WebSockets; before the endpoints.</summary>
     public static void UseSessionSockets(this WebApplication app)
     {
-        app.Use(static (context, next) =>
-        {
-            if (context.Request.Path == Path && context.Features.Get<IHttpUpgradeFeature>() is { } upgrade)
-            {
-                context.Features.Set<IHttpUpgradeFeature>(new UpgradeFeature(upgrade));
-            }
-
-            return next(context);
-        });
-
-        // The ping keeps proxies from closing a quiet connection, and a client that is gone is noticed by the pong that does not come.
         var delivery = app.Services.GetRequiredService<IOptions<DeliveryOptions>>().Value;
-        app.UseWebSockets(new WebSocketOptions { KeepAliveInterval = delivery.Heartbeat, KeepAliveTimeout = delivery.WriteTimeout });
+        app.UseWhen(context => context.Request.Path == Path, branch =>
+        {
+            branch.Use(static (context, next) =>
+            {
+                if (context.Features.Get<IHttpUpgradeFeature>() is { } upgrade)
+                {
+                    context.Features.Set<IHttpUpgradeFeature>(new UpgradeFeature(upgrade));
+                }
+
+                return next(context);
+            });
+
+            // The ping keeps proxies from closing a quiet connection, and a client that is gone is noticed by the pong that does not come.
+            branch.UseWebSockets(new WebSocketOptions { KeepAliveInterval = delivery.Heartbeat, KeepAliveTimeout = delivery.WriteTimeout });
+        });
     }
 
     /// <summary>Maps <c>GET /ws</c>.</summary>

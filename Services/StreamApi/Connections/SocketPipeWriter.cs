@@ -1,0 +1,183 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net.Sockets;
+
+namespace AspireStreaming.StreamApi.Connections;
+
+/// <summary>
+/// A connection's output whose flush sends to the socket itself, in the thread that flushes. The transport's own output hands what
+/// it is given through a pipe to a second loop, which costs a fan-out to many sockets more than the copy and almost as much as the
+/// system call. It holds no memory while there is nothing to send.
+/// </summary>
+/// <remarks>
+/// The rules of <see cref="PipeWriter"/> hold: a flush that the socket takes whole is done at once; else what is left is sent in the
+/// background, in order, and the flush waits for it. A flush that was cancelled has not taken back what it began to send.
+/// </remarks>
+internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWriter, IDuplexPipe
+{
+    private const int MinBuffer = 4 << 10;
+
+    private byte[]? _buffer;
+    private int _used;
+    private Task? _sending;
+    private TaskCompletionSource? _cancelled;
+    private volatile bool _isGone;
+
+    /// <summary>The transport's own.</summary>
+    public PipeReader Input => input;
+
+    /// <summary>Itself: one object less for each connection.</summary>
+    public PipeWriter Output => this;
+
+    public override bool CanGetUnflushedBytes => true;
+
+    public override long UnflushedBytes => _used;
+
+    public override Memory<byte> GetMemory(int sizeHint = 0) => Room(sizeHint).AsMemory(_used);
+
+    public override Span<byte> GetSpan(int sizeHint = 0) => Room(sizeHint).AsSpan(_used);
+
+    public override void Advance(int bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, (_buffer?.Length ?? 0) - _used);
+        _used += bytes;
+    }
+
+    public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+    {
+        if (_sending is { IsCompleted: true })
+        {
+            _sending = null;
+        }
+
+        if (_buffer is not { } buffer)
+        {
+            return _sending is null ? new(Result(isCanceled: false)) : WaitAsync(_sending, cancellationToken);
+        }
+
+        var length = _used;
+        _buffer = null;
+        _used = 0;
+        var sent = 0;
+        if (_sending is null && !_isGone)
+        {
+            while (sent < length && TrySend(buffer.AsSpan(sent, length - sent), out var count))
+            {
+                sent += count;
+            }
+        }
+
+        if (sent == length || _isGone)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            return new(Result(isCanceled: false));
+        }
+
+        _sending = SendRestAsync(_sending, buffer, sent, length);
+        return WaitAsync(_sending, cancellationToken);
+    }
+
+    public override void CancelPendingFlush() => Volatile.Read(ref _cancelled)?.TrySetResult();
+
+    /// <summary>What was flushed is still sent.</summary>
+    public override void Complete(Exception? exception = null)
+    {
+        if (_buffer is { } buffer)
+        {
+            _buffer = null;
+            _used = 0;
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private byte[] Room(int sizeHint)
+    {
+        var wanted = Math.Max(sizeHint, 1);
+        if (_buffer is not { } buffer)
+        {
+            return _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, MinBuffer));
+        }
+
+        if (buffer.Length - _used >= wanted)
+        {
+            return buffer;
+        }
+
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_used + wanted, 2 * buffer.Length));
+        buffer.AsSpan(0, _used).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(buffer);
+        return _buffer = larger;
+    }
+
+    /// <summary>Sends what the socket takes at once.</summary>
+    /// <returns>False when it takes nothing now, or never will.</returns>
+    private bool TrySend(ReadOnlySpan<byte> bytes, out int sent)
+    {
+        try
+        {
+            sent = socket.Send(bytes, SocketFlags.None, out var error);
+            if (error is not (SocketError.Success or SocketError.WouldBlock))
+            {
+                _isGone = true;
+            }
+
+            return error == SocketError.Success;
+        }
+        catch (ObjectDisposedException)
+        {
+            _isGone = true;
+            sent = 0;
+            return false;
+        }
+    }
+
+    private async Task SendRestAsync(Task? before, byte[] buffer, int sent, int length)
+    {
+        if (before is not null)
+        {
+            await before.ConfigureAwait(false);
+        }
+
+        try
+        {
+            while (sent < length && !_isGone)
+            {
+                sent += await socket.SendAsync(buffer.AsMemory(sent, length - sent), SocketFlags.None).ConfigureAwait(false);
+            }
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // The receiving side learns of it too, and ends the connection.
+            _isGone = true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async ValueTask<FlushResult> WaitAsync(Task sending, CancellationToken cancellationToken)
+    {
+        if (!sending.IsCompleted)
+        {
+            var cancelled = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            Volatile.Write(ref _cancelled, cancelled);
+            await Task.WhenAny(sending, cancelled.Task).WaitAsync(cancellationToken).ConfigureAwait(false);
+            Volatile.Write(ref _cancelled, null);
+            if (!sending.IsCompleted)
+            {
+                return Result(isCanceled: true);
+            }
+        }
+
+        if (_sending == sending)
+        {
+            _sending = null;
+        }
+
+        return Result(isCanceled: false);
+    }
+
+    private FlushResult Result(bool isCanceled) => new(isCanceled, isCompleted: _isGone);
+}

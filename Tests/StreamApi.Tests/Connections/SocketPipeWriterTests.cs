@@ -1,0 +1,175 @@
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using AspireStreaming.StreamApi.Connections;
+
+namespace AspireStreaming.StreamApi.Tests.Connections;
+
+public sealed class SocketPipeWriterTests : IAsyncLifetime
+{
+    /// <summary>More than a socket of this machine takes without its reader.</summary>
+    private const int TooMuch = 32 << 20;
+
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private Socket _server = null!;
+    private SocketPipeWriter _writer = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Listen();
+        await _client.ConnectAsync(_listener.LocalEndPoint!, Cancelled);
+        _server = await _listener.AcceptAsync(Cancelled);
+        _server.Blocking = false;
+        _writer = new SocketPipeWriter(_server, new Pipe().Reader);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _server.Dispose();
+        _client.Dispose();
+        _listener.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task FlushAsync_what_the_socket_takes_is_sent_at_once()
+    {
+        Write("first ");
+        Write("second");
+
+        var flush = _writer.FlushAsync(Cancelled);
+
+        Assert.True(flush.IsCompletedSuccessfully);
+        Assert.False((await flush).IsCompleted);
+        Assert.Equal(0, _writer.UnflushedBytes);
+        Assert.Equal("first second", await ReadTextAsync(12));
+    }
+
+    [Fact]
+    public async Task GetMemory_again_before_a_flush_what_was_written_stays()
+    {
+        var expected = new StringBuilder();
+        for (var index = 0; index < 5_000; index++)
+        {
+            var text = $"line {index}\n";
+            Write(text);
+            expected.Append(text);
+        }
+
+        Assert.Equal(expected.Length, _writer.UnflushedBytes);
+        await _writer.FlushAsync(Cancelled);
+
+        Assert.Equal(expected.ToString(), await ReadTextAsync(expected.Length));
+    }
+
+    [Fact]
+    public async Task FlushAsync_a_full_socket_is_waited_for_and_what_follows_comes_behind()
+    {
+        var expected = Pattern(TooMuch);
+        Write(expected);
+        var flush = _writer.FlushAsync(Cancelled);
+        Assert.False(flush.IsCompleted);
+
+        var reading = ReadAsync(TooMuch + 3);
+        await flush;
+        Write("end");
+        await _writer.FlushAsync(Cancelled);
+
+        var read = await reading;
+        Assert.True(expected.AsSpan().SequenceEqual(read.AsSpan(0, TooMuch)));
+        Assert.Equal("end"u8.ToArray(), read[TooMuch..]);
+    }
+
+    [Fact]
+    public async Task FlushAsync_cancelled_or_given_up_nothing_is_lost_and_nothing_overtakes()
+    {
+        var expected = Pattern(TooMuch);
+        Write(expected);
+        using (var impatient = new CancellationTokenSource())
+        {
+            var flush = _writer.FlushAsync(impatient.Token).AsTask();
+            Assert.False(flush.IsCompleted);
+            await impatient.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => flush);
+        }
+
+        Write("second ");
+        var second = _writer.FlushAsync(Cancelled).AsTask();
+        Assert.False(second.IsCompleted);
+        _writer.CancelPendingFlush();
+        Assert.True((await second.WaitAsync(Deadline, Cancelled)).IsCanceled);
+        Write("third");
+        var third = _writer.FlushAsync(Cancelled).AsTask();
+
+        var read = await ReadAsync(TooMuch + 12);
+        Assert.False((await third.WaitAsync(Deadline, Cancelled)).IsCanceled);
+        Assert.True(expected.AsSpan().SequenceEqual(read.AsSpan(0, TooMuch)));
+        Assert.Equal("second third"u8.ToArray(), read[TooMuch..]);
+    }
+
+    [Fact]
+    public async Task FlushAsync_the_peer_goes_while_it_waits_the_flush_tells()
+    {
+        Write(Pattern(TooMuch));
+        var flush = _writer.FlushAsync(Cancelled).AsTask();
+        Assert.False(flush.IsCompleted);
+
+        _client.Close(0);
+
+        Assert.True((await flush.WaitAsync(Deadline, Cancelled)).IsCompleted);
+        Write("more");
+        Assert.True((await _writer.FlushAsync(Cancelled)).IsCompleted);
+    }
+
+    [Fact]
+    public async Task FlushAsync_the_socket_was_disposed_the_flush_tells()
+    {
+        _server.Dispose();
+        Write("more");
+
+        Assert.True((await _writer.FlushAsync(Cancelled)).IsCompleted);
+    }
+
+    private static byte[] Pattern(int length)
+    {
+        var bytes = new byte[length];
+        new Random(1).NextBytes(bytes);
+        return bytes;
+    }
+
+    private void Write(string text)
+    {
+        var written = Encoding.ASCII.GetBytes(text, _writer.GetSpan(text.Length));
+        _writer.Advance(written);
+    }
+
+    /// <summary>In pieces, as a pipe is written to.</summary>
+    private void Write(byte[] bytes)
+    {
+        for (var offset = 0; offset < bytes.Length;)
+        {
+            var memory = _writer.GetMemory();
+            var length = Math.Min(memory.Length, bytes.Length - offset);
+            bytes.AsSpan(offset, length).CopyTo(memory.Span);
+            _writer.Advance(length);
+            offset += length;
+        }
+    }
+
+    private async Task<string> ReadTextAsync(int length) => Encoding.ASCII.GetString(await ReadAsync(length));
+
+    private async Task<byte[]> ReadAsync(int length)
+    {
+        var bytes = new byte[length];
+        using var stream = new NetworkStream(_client);
+        await stream.ReadExactlyAsync(bytes, Cancelled).AsTask().WaitAsync(Deadline, Cancelled);
+        return bytes;
+    }
+}
