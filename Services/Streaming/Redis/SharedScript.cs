@@ -37,6 +37,11 @@ internal sealed class SharedScript(IConnectionMultiplexer redis, TimeSpan timeou
     /// <summary>An append by the partition's own script has succeeded: the next may go by this one.</summary>
     public void Want(int partition, long epoch)
     {
+        if (For(partition, epoch) is not null)
+        {
+            return;
+        }
+
         Volatile.Write(ref _wanted[partition], epoch);
         if (time.GetTimestamp() < Volatile.Read(ref _notBefore) || !_lock.TryEnter())
         {

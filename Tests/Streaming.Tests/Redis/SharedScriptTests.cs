@@ -101,6 +101,7 @@ public sealed class SharedScriptTests : IAsyncLifetime
         var stream = Assert.Single(await OpenAsync(1));
         var partition = StreamName.PartitionOf(stream);
         var shared = Convert.ToHexStringLower(_client.Log.Shared.For(partition, _client.Fence.HighestSeen(partition))!);
+        await _client.Database.ExecuteAsync("CONFIG", "SET", "slowlog-max-len", "10000");
         await _client.Database.ExecuteAsync("CONFIG", "SET", "slowlog-log-slower-than", "0");
         var request = Generated(stream, 1);
 
@@ -108,7 +109,7 @@ public sealed class SharedScriptTests : IAsyncLifetime
         await _client.AppendAsync(Generated(stream, 100));
         await _client.AppendAsync(request);
 
-        var called = ((RedisResult[])(await _client.Database.ExecuteAsync("SLOWLOG", "GET", "100"))!)
+        var called = ((RedisResult[])(await _client.Database.ExecuteAsync("SLOWLOG", "GET", "10000"))!)
             .Select(entry => ((RedisResult[])((RedisResult[])entry!)[3]!).Select(argument => (string)argument!).ToArray())
             .Where(command => command[0] == "EVALSHA")
             .Select(command => command[1])
