@@ -67,7 +67,8 @@ public sealed class ResilienceTests(Servers servers)
         redis.Suspend();
         var post = publisher.PostAsync(stream, body);
         await Eventually.TrueAsync(
-            async () => (await MetricAsync(publisher, "publisher_redis_retries")) >= 1, Patience, "the append is tried again", Cancel);
+            async () => post.IsCompleted || await MetricAsync(publisher, "publisher_redis_retries") >= 1, Patience, "the append is tried again", Cancel);
+        Assert.False(post.IsCompleted, "It was answered while Redis was silent: " + (post.IsCompleted ? (await post).ToString() : ""));
         redis.Resume();
 
         var count = body[0] == '[' ? 3 : 1;
