@@ -14,34 +14,35 @@ namespace AspireStreaming.FailureSuite.Tests.Running;
 /// </summary>
 internal sealed class ScenarioRun : IAsyncDisposable
 {
-    private const int StreamCount = 4;
     private const int WarmUpEvents = 20;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan RecoveryLimit = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan PublishInterval = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan AfterRecovery = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan PollPause = TimeSpan.FromMilliseconds(150);
 
     private readonly FailureWorld _world;
+    private readonly LoadShape _shape;
     private readonly string _prefix;
+    private readonly CancellationTokenSource _finishing = new();
     private readonly List<LoadPublisher> _publishers = [];
     private readonly List<LoadSubscriber> _subscribers = [];
     private readonly HttpPublisher _probe;
 
-    private ScenarioRun(FailureWorld world, string scenario)
+    private ScenarioRun(FailureWorld world, string scenario, LoadShape shape)
     {
         _world = world;
+        _shape = shape;
         _prefix = $"{scenario}-{Guid.NewGuid().ToString("N")[..8]}";
-        Streams = [.. Enumerable.Range(0, StreamCount).Select(index => string.Create(CultureInfo.InvariantCulture, $"{_prefix}-{index}"))];
+        Streams = [.. Enumerable.Range(0, shape.Streams).Select(index => string.Create(CultureInfo.InvariantCulture, $"{_prefix}-{index}"))];
         _probe = new HttpPublisher(world.System.Client("publisher-api"), "probe", History, Streams);
         var system = world.System;
-        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "http", History, Streams, PublishInterval));
-        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "twice", History, Streams, PublishInterval) { RepeatsEverything = true });
-        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "unnamed", History, Streams, PublishInterval) { LeavesIdsToTheService = true });
-        _publishers.Add(new GrpcPublisher(system.Channel("publisher-api"), "grpc", History, Streams, streaming: false, PublishInterval));
-        _publishers.Add(new GrpcPublisher(system.Channel("publisher-api"), "grpc-stream", History, Streams, streaming: true, PublishInterval));
+        var interval = shape.PublishInterval;
+        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "http", History, Streams, interval));
+        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "twice", History, Streams, interval) { RepeatsEverything = true });
+        _publishers.Add(new HttpPublisher(system.Client("publisher-api"), "unnamed", History, Streams, interval) { LeavesIdsToTheService = true });
+        _publishers.Add(new GrpcPublisher(system.Channel("publisher-api"), "grpc", History, Streams, streaming: false, interval));
+        _publishers.Add(new GrpcPublisher(system.Channel("publisher-api"), "grpc-stream", History, Streams, streaming: true, interval));
         for (var index = 0; index < Streams.Count; index++)
         {
             var stream = Streams[index];
@@ -67,14 +68,17 @@ internal sealed class ScenarioRun : IAsyncDisposable
 
     public IReadOnlyList<LoadSubscriber> Subscribers => _subscribers;
 
+    /// <summary>Cancelled when the load ends: whoever takes its time catches up now.</summary>
+    public CancellationToken Finishing => _finishing.Token;
+
     private IEnumerable<SubscriberTrack> Tracks => _subscribers.SelectMany(subscriber => subscriber.Tracks).Where(track => !track.IsClosed);
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     /// <summary>Starts the load and returns when every subscriber gets events.</summary>
-    public static async Task<ScenarioRun> StartAsync(FailureWorld world, string scenario)
+    public static async Task<ScenarioRun> StartAsync(FailureWorld world, string scenario, LoadShape? shape = null)
     {
-        var run = new ScenarioRun(world, scenario);
+        var run = new ScenarioRun(world, scenario, shape ?? new LoadShape());
         try
         {
             foreach (var publisher in run._publishers)
@@ -104,6 +108,21 @@ internal sealed class ScenarioRun : IAsyncDisposable
 
         await _probe.DisposeAsync();
         await Task.WhenAll(_subscribers.Select(subscriber => subscriber.DisposeAsync().AsTask()));
+        _finishing.Dispose();
+    }
+
+    /// <summary>Adds a subscriber, which the run owns.</summary>
+    public void Add(LoadSubscriber subscriber)
+    {
+        _subscribers.Add(subscriber);
+        subscriber.Start();
+    }
+
+    /// <summary>Adds a publisher, which the run owns.</summary>
+    public void Add(LoadPublisher publisher)
+    {
+        _publishers.Add(publisher);
+        publisher.Start();
     }
 
     /// <summary>Adds a subscriber by SSE.</summary>
@@ -159,6 +178,16 @@ internal sealed class ScenarioRun : IAsyncDisposable
             await publisher.StopAsync(Patience);
         }
 
+        await _finishing.CancelAsync();
+        if (_shape.EndType is { } end)
+        {
+            _probe.EventType = end;
+            foreach (var stream in History.Streams.ToArray())
+            {
+                await _probe.PublishAsync(stream, 1, Cancelled);
+            }
+        }
+
         // What does not come in time is the checker's to name.
         await TryUntilAsync(History.IsDelivered);
         var streams = History.Streams.ToArray();
@@ -182,20 +211,14 @@ internal sealed class ScenarioRun : IAsyncDisposable
 
     private SubscriberTrack[] FollowAll(string name) => [.. Streams.Select(stream => History.Follow(name, stream))];
 
-    private void Add(LoadSubscriber subscriber)
-    {
-        _subscribers.Add(subscriber);
-        subscriber.Start();
-    }
+    private Task TryUntilAsync(Func<bool> condition) => TryUntilAsync(() => Task.FromResult(condition()));
 
-    private static Task TryUntilAsync(Func<bool> condition) => TryUntilAsync(() => Task.FromResult(condition()));
-
-    private static async Task TryUntilAsync(Func<Task<bool>> condition)
+    private async Task TryUntilAsync(Func<Task<bool>> condition)
     {
         var start = TimeProvider.System.GetTimestamp();
         while (!await condition() && TimeProvider.System.GetElapsedTime(start) < SettleLimit)
         {
-            await Pause.ForAsync(PollPause, Cancelled);
+            await Pause.ForAsync(_shape.PollPause, Cancelled);
         }
     }
 

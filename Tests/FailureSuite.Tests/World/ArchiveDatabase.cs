@@ -62,6 +62,22 @@ internal sealed class ArchiveDatabase(PostgresProcess server) : IAsyncDisposable
         return rows;
     }
 
+    /// <summary>How many rows the streams have whose names begin so, and how many positions; dead events count, too.</summary>
+    public async Task<(long Rows, long Positions)> CountAsync(string prefix, CancellationToken cancellationToken)
+    {
+        await using var command = _source.CreateCommand(
+            """
+            select count(*), count(distinct (stream, epoch, seq)) from (
+                select stream, epoch, seq from events where starts_with(stream, $1)
+                union all
+                select stream, epoch, seq from dead_events where starts_with(stream, $1)) as places
+            """);
+        command.Parameters.AddWithValue(prefix);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return (reader.GetInt64(0), reader.GetInt64(1));
+    }
+
     /// <summary>How many events of these streams went to <c>dead_events</c>.</summary>
     public async Task<long> CountDeadAsync(IEnumerable<string> streams, CancellationToken cancellationToken)
     {

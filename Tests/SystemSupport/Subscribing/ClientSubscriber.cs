@@ -36,7 +36,7 @@ public sealed class ClientSubscriber(EventSubscriber subscriber, StreamTransport
 
             if (item is StreamEvent received)
             {
-                Track.Event(received.Position.ToString(), received.Id, received.Attributes.GetValueOrDefault("firstposition"));
+                Track.Event(received.Position.ToString(), received.Subject ?? received.Id, received.Attributes.GetValueOrDefault("firstposition"));
             }
             else if (item is StreamNotice notice)
             {

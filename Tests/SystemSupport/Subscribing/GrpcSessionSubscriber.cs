@@ -46,6 +46,7 @@ public sealed class GrpcSessionSubscriber(ChannelBase channel, IReadOnlyList<Sub
                 case ServerMessage.MessageOneofCase.Event:
                     var delivered = message.Event;
                     track.Event(delivered.Position, delivered.Subject.Length > 0 ? delivered.Subject : delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null, delivered.Recordedtime);
+                    await PaceAsync(cancellationToken);
                     if (track.Count % AcknowledgeEvery == 0)
                     {
                         await AcknowledgeAsync(call, message.Sub, delivered.Position, cancellationToken);

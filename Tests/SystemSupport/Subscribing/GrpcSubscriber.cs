@@ -24,6 +24,7 @@ public sealed class GrpcSubscriber(ChannelBase channel, SubscriberTrack track, H
             if (item.Event is { } delivered)
             {
                 Track.Event(delivered.Position, delivered.Subject.Length > 0 ? delivered.Subject : delivered.Id, delivered.Attributes.TryGetValue("firstposition", out var first) ? first : null, delivered.Recordedtime);
+                await PaceAsync(cancellationToken);
             }
             else
             {

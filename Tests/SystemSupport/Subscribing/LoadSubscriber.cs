@@ -39,6 +39,9 @@ public abstract class LoadSubscriber : IAsyncDisposable
     /// <summary>How many connections there were.</summary>
     public int Connections => Volatile.Read(ref _connections);
 
+    /// <summary>How it takes its time: awaited after each event, and nothing is read meanwhile. Pages are not paced.</summary>
+    public Func<CancellationToken, Task>? Pace { get; init; }
+
     protected History History { get; }
 
     /// <summary>Begins to follow.</summary>
@@ -85,6 +88,8 @@ public abstract class LoadSubscriber : IAsyncDisposable
 
         _connected.TrySetResult();
     }
+
+    protected Task PaceAsync(CancellationToken cancellationToken) => Pace?.Invoke(cancellationToken) ?? Task.CompletedTask;
 
     protected static void NoteEvent(SubscriberTrack track, JsonElement delivered) => track.Event(
         delivered.GetProperty("position").GetString()!,

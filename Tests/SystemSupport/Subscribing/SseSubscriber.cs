@@ -64,6 +64,7 @@ public sealed class SseSubscriber(HttpClient client, SubscriberTrack track, Hist
                 using var json = JsonDocument.Parse(item.Data);
                 NoteEvent(Track, json.RootElement);
                 _lastId = item.EventId;
+                await PaceAsync(cancellationToken);
             }
         }
 

@@ -73,6 +73,7 @@ public sealed class WebSocketSubscriber(Uri address, IReadOnlyList<SubscriberTra
                 break;
             case "event":
                 NoteEvent(track, message.GetProperty("event"));
+                await PaceAsync(cancellationToken);
                 if (track.Count % AcknowledgeEvery == 0)
                 {
                     await SendAsync(socket, $$"""{"type":"ack","sub":"{{sub}}","position":"{{track.Last}}"}""", cancellationToken);

@@ -1,0 +1,62 @@
+using System.Globalization;
+
+namespace AspireStreaming.FailureSuite.Tests.Mixed;
+
+/// <summary>The resident memory of one process over a run, and whether it is flat.</summary>
+/// <remarks>
+/// The run is cut into fifths. The first is the warm-up; the median of the last is compared with the median of the second. Medians
+/// forgive the moment of a collection or a reconnect; three fifths between them show a leak of whatever shape, because what leaks with
+/// each stream, connection or reconnect goes on leaking. A short run is allowed more: its second fifth is still warming up.
+/// </remarks>
+internal sealed class MemoryRecord(string process, TimeSpan run)
+{
+    private const int Parts = 5;
+    private const int MinSamples = 4 * Parts;
+    private const long MiB = 1 << 20;
+
+    /// <summary>From here on the limits for long runs hold.</summary>
+    public static readonly TimeSpan LongRun = TimeSpan.FromMinutes(15);
+
+    private readonly List<(TimeSpan At, long Bytes)> _samples = [];
+
+    /// <summary>Which process.</summary>
+    public string Process => process;
+
+    /// <summary>The last that was seen.</summary>
+    public long Last { get; private set; }
+
+    /// <summary>The most that was seen.</summary>
+    public long Highest => _samples.Count == 0 ? 0 : _samples.Max(sample => sample.Bytes);
+
+    /// <summary>The level after the warm-up.</summary>
+    public long Early => Median(1);
+
+    /// <summary>The level at the end.</summary>
+    public long Late => Median(Parts - 1);
+
+    /// <summary>How much <see cref="Late"/> may be above <see cref="Early"/>: 10% or 16 MiB, for a run under 15 minutes 25% or 48 MiB.</summary>
+    public long Allowed => run >= LongRun ? Math.Max(Early / 10, 16 * MiB) : Math.Max(Early / 4, 48 * MiB);
+
+    /// <summary>Whether it is flat; false, too, where there are too few samples to tell.</summary>
+    public bool IsFlat => _samples.Count >= MinSamples && Late - Early <= Allowed;
+
+    public void Add(TimeSpan at, long bytes)
+    {
+        _samples.Add((at, bytes));
+        Last = bytes;
+    }
+
+    /// <summary>A row of the report's table.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"| {process} | {_samples.Count} | {InMiB(Early)} | {InMiB(Late)} | {InMiB(Late - Early)} | {InMiB(Allowed)} | {InMiB(Highest)} | {(IsFlat ? "" : "**grows**")} |");
+
+    private static string InMiB(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{(double)bytes / MiB:0.0}");
+
+    private long Median(int part)
+    {
+        var (from, to) = (run * part / Parts, run * (part + 1) / Parts);
+        var bytes = _samples.Where(sample => sample.At >= from && sample.At < to).Select(sample => sample.Bytes).Order().ToArray();
+        return bytes.Length == 0 ? 0 : bytes[bytes.Length / 2];
+    }
+}
