@@ -21,6 +21,19 @@ internal sealed class ArchiverProcess : IDisposable
         _process.BeginErrorReadLine();
     }
 
+    /// <summary>Whether it has ended.</summary>
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>Its resident memory.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     public void Dispose()
     {
         _process.Kill();

@@ -118,42 +118,6 @@ public sealed class ArchiverTests(Servers servers)
     }
 
     [Fact]
-    public async Task Archiver_drains_a_backlog_with_flat_memory()
-    {
-        const int Events = 200_000;
-        await using var world = await World.CreateAsync(servers);
-        var attempts = Enumerable.Range(0, Events / 1000).Select(number => world.Log.AppendAsync(
-            new AppendRequest { Stream = $"big-{number % 20}", Events = [.. Enumerable.Range(0, 1000).Select(index => TestEvents.Append($"{number}.{index}"))] }, Token));
-        foreach (var attempt in attempts)
-        {
-            Assert.Equal(1000, (await attempt).Accepted);
-        }
-
-        GC.Collect();
-        var before = GC.GetTotalMemory(forceFullCollection: true);
-        var start = TimeProvider.System.GetTimestamp();
-        var archiver = await world.StartArchiverAsync();
-        var metrics = archiver.Services.GetRequiredService<ArchiverMetrics>();
-        var peak = 0L;
-        await Eventually.TrueAsync(
-            () =>
-            {
-                peak = Math.Max(peak, GC.GetTotalMemory(forceFullCollection: false) - before);
-                return metrics.Archived == Events;
-            },
-            World.Deadline,
-            "the backlog is archived",
-            Token);
-        TestContext.Current.TestOutputHelper!.WriteLine(
-            $"{Events / TimeProvider.System.GetElapsedTime(start).TotalSeconds:0} events/s, {peak >> 20} MiB above the start at most");
-
-        Assert.Equal(Events, await world.CountAsync());
-        Assert.Equal(20, await world.ScalarAsync<long>($"select count(*) from streams where count = {Events / 20}"));
-        await world.AssertTrimmedAsync();
-        Assert.InRange(peak, 0, 160L << 20);
-    }
-
-    [Fact]
     public async Task Archiver_keeps_days_ahead_and_drops_those_past_their_retention()
     {
         await using var world = await World.CreateAsync(servers);

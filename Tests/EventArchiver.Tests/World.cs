@@ -23,7 +23,7 @@ internal sealed class World : IAsyncDisposable
     private readonly List<WebApplication> _archivers = [];
     private int _ids;
 
-    private World(RedisProcess redis, string database)
+    private World(RedisProcess redis, string database, HotLogOptions? hotLog = null)
     {
         Redis = redis;
         Database = database;
@@ -34,7 +34,7 @@ internal sealed class World : IAsyncDisposable
         var configuration = ConfigurationOptions.Parse(redis.ConnectionString);
         configuration.AbortOnConnectFail = false;
         _connection = ConnectionMultiplexer.Connect(configuration);
-        var options = Options.Create(new HotLogOptions());
+        var options = Options.Create(hotLog ?? new HotLogOptions());
         Fence = new PartitionFence(_connection, options, TimeProvider.System, NullLogger<PartitionFence>.Instance);
         Log = new HotLog(_connection, Fence, options, TimeProvider.System, NullLogger<HotLog>.Instance, Archive);
         Reader = new HotLogReader(_connection, options, TimeProvider.System);
@@ -73,8 +73,8 @@ internal sealed class World : IAsyncDisposable
 
     public static CancellationToken Token => TestContext.Current.CancellationToken;
 
-    public static async Task<World> CreateAsync(Servers servers) =>
-        new(await RedisProcess.StartAsync(cancellationToken: Token), await servers.CreateDatabaseAsync());
+    public static async Task<World> CreateAsync(Servers servers, HotLogOptions? hotLog = null) =>
+        new(await RedisProcess.StartAsync(cancellationToken: Token), await servers.CreateDatabaseAsync(), hotLog);
 
     public static async Task<World> CreateAsync(PostgresProcess postgres) =>
         new(await RedisProcess.StartAsync(cancellationToken: Token), await postgres.CreateDatabaseAsync("events", Token));

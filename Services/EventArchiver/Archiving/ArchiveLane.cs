@@ -211,7 +211,6 @@ internal sealed class ArchiveLane : IAsyncDisposable
         for (var index = 0; index < open.Count; index++)
         {
             var at = (index + _turn) % open.Count;
-            open[at].BacklogEntries = lengths[at];
             if (lengths[at] > 0)
             {
                 open[at].ReadThrough = StreamPosition.Zero;
@@ -343,8 +342,7 @@ internal sealed class ArchiveLane : IAsyncDisposable
             streams.RemoveRange(streams.Count - MaxStreamsPerTrim, MaxStreamsPerTrim);
         }
 
-        partition.BacklogEntries = await _trimmer.AfterCommitAsync(
-            partition.Number, trim.Through, trim.CountedBytes, streams, cancellationToken);
+        await _trimmer.AfterCommitAsync(partition.Number, trim.Through, trim.CountedBytes, streams, cancellationToken);
         partition.Trimmed = trim.Through;
         partition.Trim = null;
         if (trim.Through.Epoch < partition.Lease.Watermark.Epoch)

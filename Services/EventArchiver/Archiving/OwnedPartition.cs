@@ -8,7 +8,6 @@ namespace AspireStreaming.EventArchiver.Archiving;
 internal sealed class OwnedPartition(PartitionLease lease)
 {
     private volatile bool _releaseRequested;
-    private long _backlogEntries;
 
     /// <summary>0 to 63.</summary>
     public int Number => Lease.Partition;
@@ -18,13 +17,6 @@ internal sealed class OwnedPartition(PartitionLease lease)
 
     /// <summary>Whether the lane is to give it up between two batches.</summary>
     public bool ReleaseRequested => _releaseRequested;
-
-    /// <summary>Entries in its archive log, as last seen.</summary>
-    public long BacklogEntries
-    {
-        get => Volatile.Read(ref _backlogEntries);
-        set => Volatile.Write(ref _backlogEntries, value);
-    }
 
     /// <summary>What the last commit left to tell Redis; nothing more is read from the partition until Redis was told.</summary>
     public PendingTrim? Trim { get; set; }

@@ -1,11 +1,17 @@
+import { Credential } from './credential.js';
 import { StreamList } from './stream-list.js';
 import { StreamView } from './stream-view.js';
 import { PublishForm } from './publish-form.js';
 
 const element = id => document.getElementById(id);
-const list = new StreamList();
-const view = new StreamView();
-const form = new PublishForm();
+const credential = new Credential(() => {
+  list.refresh();
+  showTotals();
+  view.reopen();
+});
+const list = new StreamList(credential);
+const view = new StreamView(credential);
+const form = new PublishForm(credential);
 
 /** The stream that the address names; null for none. */
 function currentStream() {
@@ -29,7 +35,7 @@ function route() {
 
 async function showTotals() {
   try {
-    const response = await fetch('stats', { headers: { accept: 'application/json' } });
+    const response = await credential.fetch('stats', { headers: { accept: 'application/json' } });
     if (response.ok) {
       const stats = await response.json();
       element('totals').textContent =

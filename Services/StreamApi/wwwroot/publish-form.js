@@ -8,11 +8,10 @@ export class PublishForm {
   #result = document.getElementById('publish-result');
   #submit = this.#form.querySelector('[type=submit]');
   #stream = null;
-  #publisher = fetch('config.json')
-    .then(response => response.json())
-    .then(config => config.publisherUrl, () => fallbackUrl);
+  #credential;
 
-  constructor() {
+  constructor(credential) {
+    this.#credential = credential;
     this.#form.addEventListener('submit', event => {
       event.preventDefault();
       this.#publish();
@@ -41,8 +40,8 @@ export class PublishForm {
     this.#submit.disabled = true;
     this.#show('Publishing …', '');
     try {
-      const publisher = (await this.#publisher).replace(/\/$/, '');
-      const response = await fetch(`${publisher}/streams/${encodeURIComponent(this.#stream)}/events`, {
+      const publisher = (await this.#publisherUrl()).replace(/\/$/, '');
+      const response = await this.#credential.fetch(`${publisher}/streams/${encodeURIComponent(this.#stream)}/events`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body,
@@ -59,6 +58,11 @@ export class PublishForm {
     } finally {
       this.#submit.disabled = false;
     }
+  }
+
+  async #publisherUrl() {
+    const response = await this.#credential.fetch('config.json');
+    return response.ok ? (await response.json()).publisherUrl : fallbackUrl;
   }
 
   #show(text, tone) {

@@ -12,8 +12,10 @@ export class StreamList {
   #next = null;
   #pages = 1;
   #loading = false;
+  #credential;
 
-  constructor() {
+  constructor(credential) {
+    this.#credential = credential;
     document.getElementById('refresh').addEventListener('click', () => this.refresh());
     document.getElementById('open-stream').addEventListener('click', () => this.#open());
     this.#more.addEventListener('click', () => {
@@ -45,7 +47,7 @@ export class StreamList {
       const streams = [];
       let cursor = null;
       for (let page = 0; page < this.#pages && streams.length < maxStreams; page++) {
-        const response = await fetch(`streams?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+        const response = await this.#credential.fetch(`streams?limit=100${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
         if (!response.ok) {
           throw new Error((await response.json().catch(() => ({}))).detail ?? `The list answers ${response.status}.`);
         }

@@ -34,14 +34,23 @@ export class StreamView {
   #skipped = 0;
   #scheduled = false;
   #paused = false;
+  #credential;
 
-  constructor() {
+  constructor(credential) {
+    this.#credential = credential;
     this.#pause.addEventListener('click', () => this.#togglePause());
     document.getElementById('clear').addEventListener('click', () => this.#clear());
     document.getElementById('copy').addEventListener('click', () => this.#copy());
     this.#filter.addEventListener('input', () => this.#applyFilter());
     this.#older.addEventListener('click', () => this.#loadOlder());
     setInterval(() => this.#showRate(), 500);
+  }
+
+  /** Shows the stream anew: another credential may see something else of it. */
+  reopen() {
+    const stream = this.#stream;
+    this.#stream = null;
+    this.select(stream);
   }
 
   async select(stream) {
@@ -125,7 +134,7 @@ export class StreamView {
   }
 
   async #fetchPage(stream, more) {
-    const response = await fetch(`streams/${encodeURIComponent(stream)}/events?order=desc&limit=${firstPage}${more}`, {
+    const response = await this.#credential.fetch(`streams/${encodeURIComponent(stream)}/events?order=desc&limit=${firstPage}${more}`, {
       headers: { accept: 'application/json' },
     });
     if (!response.ok) {
@@ -139,6 +148,9 @@ export class StreamView {
   #connect() {
     this.#subscription = subscribe({
       streams: [`${this.#stream}@${this.#last}`],
+      // Tabs that share a connection would share what one of them alone may read.
+      share: !this.#credential.isGiven,
+      fetch: this.#credential.fetch,
       onEvent: (_, text) => this.#add(text, true),
       onControl: (name, data) => this.#control(name, data),
       onState: (state, error) => this.#showConnection(state, error),
@@ -173,7 +185,7 @@ export class StreamView {
     let state = '';
     try {
       // The listing answers 404 for a stream that is not there yet; a page does not.
-      const response = await fetch(`streams/${encodeURIComponent(stream)}/events?order=desc&limit=1`, { headers: { accept: 'application/json' } });
+      const response = await this.#credential.fetch(`streams/${encodeURIComponent(stream)}/events?order=desc&limit=1`, { headers: { accept: 'application/json' } });
       if (response.ok) {
         const page = await response.json();
         state = page.end ? stateAfter(page.end.type) : page.next === '0-0' ? unknownState : 'running';

@@ -6,6 +6,7 @@ using System.Text.Json;
 using AspireStreaming.FailureSuite.Tests.World;
 using AspireStreaming.SystemSupport;
 using AspireStreaming.TestSupport.Faults;
+using AspireStreaming.TestSupport.Processes;
 using Grpc.Net.Client;
 
 namespace AspireStreaming.FailureSuite.Tests.Mixed;
@@ -278,7 +279,7 @@ internal sealed class MixedRun : IAsyncDisposable
 
     private async Task SampleAsync(IReadOnlyDictionary<string, int> processes)
     {
-        var watched = processes.Select(entry => (Process: Process.GetProcessById(entry.Value), Record: new MemoryRecord(entry.Key, _settings.Length))).ToArray();
+        var watched = processes.Select(entry => (Process: Process.GetProcessById(entry.Value), Record: new MemoryRecord(entry.Key))).ToArray();
         _memory.AddRange(watched.Select(item => item.Record));
         while (!_over.IsCancellationRequested)
         {

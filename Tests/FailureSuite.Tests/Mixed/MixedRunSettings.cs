@@ -1,4 +1,5 @@
 using System.Globalization;
+using AspireStreaming.TestSupport.Processes;
 
 namespace AspireStreaming.FailureSuite.Tests.Mixed;
 

@@ -11,6 +11,7 @@ public sealed class WebPageTests(SharedHost shared)
     [InlineData("/", "text/html")]
     [InlineData("/app.js", "text/javascript")]
     [InlineData("/stream-view.js", "text/javascript")]
+    [InlineData("/credential.js", "text/javascript")]
     [InlineData("/aspirestreaming.js", "text/javascript")]
     [InlineData("/aspirestreaming/feed.js", "text/javascript")]
     [InlineData("/style.css", "text/css")]

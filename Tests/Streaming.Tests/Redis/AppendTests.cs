@@ -1,6 +1,7 @@
 using System.Text;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.TestSupport;
 using StackExchange.Redis;
 using static AspireStreaming.Streaming.Tests.Redis.LogClient;
 
@@ -45,6 +46,44 @@ public sealed class AppendTests(RedisFixture redis) : IDisposable
         var all = await _client.AppendAsync(_stream, Event("b"), Event("a"));
         Assert.Equal((0, 2), (all.Accepted, all.Duplicates));
         Assert.Equal(first.Last, all.First);
+    }
+
+    [Fact]
+    public async Task AppendAsync_ids_are_forgotten_after_the_window()
+    {
+        using var client = new LogClient(redis.Process.ConnectionString, new HotLogOptions { IdempotencyWindow = TimeSpan.FromSeconds(8) });
+        var first = await client.AppendAsync(_stream, Event("x"));
+        var again = await client.AppendAsync(_stream, Event("x"));
+        Assert.Equal((0, 1), (again.Accepted, again.Duplicates));
+        Assert.Equal(first.First, again.First);
+
+        // Others are remembered meanwhile, in both halves, and a repeat does not make it young again.
+        var others = 0;
+        AppendResult answer = again;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                await client.AppendAsync(_stream, Event($"other-{others++}"));
+                answer = await client.AppendAsync(_stream, Event("x"));
+                return answer.Accepted == 1;
+            },
+            TimeSpan.FromSeconds(30), "the id is forgotten", Cancelled);
+
+        Assert.Equal(2 + others, answer.First.Sequence);
+    }
+
+    [Fact]
+    public async Task AppendAsync_ids_beyond_the_cap_are_not_remembered_and_counted()
+    {
+        using var client = new LogClient(redis.Process.ConnectionString, new HotLogOptions { MaxIdsPerStream = 3 });
+        await client.AppendAsync(_stream, Event("1"), Event("2"), Event("3"), Event("4"), Event("5"));
+
+        var again = await client.AppendAsync(_stream, Event("1"), Event("2"), Event("3"));
+        var beyond = await client.AppendAsync(_stream, Event("4"), Event("5"));
+
+        Assert.Equal((0, 3), (again.Accepted, again.Duplicates));
+        Assert.Equal((2, 0), (beyond.Accepted, beyond.Duplicates));
+        Assert.Equal(4, (int)await client.Database.HashGetAsync(StreamKeys.Meta(_stream), "idrop"));
     }
 
     [Fact]

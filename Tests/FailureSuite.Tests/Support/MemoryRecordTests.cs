@@ -1,5 +1,8 @@
-namespace AspireStreaming.FailureSuite.Tests.Mixed;
+using AspireStreaming.TestSupport.Processes;
 
+namespace AspireStreaming.FailureSuite.Tests.Support;
+
+/// <summary>What is flat and what is not.</summary>
 public sealed class MemoryRecordTests
 {
     private const long MiB = 1 << 20;
@@ -45,7 +48,7 @@ public sealed class MemoryRecordTests
     [Fact]
     public void IsFlat_too_few_samples_prove_nothing()
     {
-        var record = new MemoryRecord("p", Hour);
+        var record = new MemoryRecord("p");
         record.Add(TimeSpan.FromMinutes(13), MiB);
         record.Add(TimeSpan.FromMinutes(59), MiB);
 
@@ -54,7 +57,7 @@ public sealed class MemoryRecordTests
 
     private static MemoryRecord Record(TimeSpan run, Func<double, long> bytes)
     {
-        var record = new MemoryRecord("p", run);
+        var record = new MemoryRecord("p");
         for (var share = 0.0; share < 1; share += 0.002)
         {
             record.Add(run * share, bytes(share));

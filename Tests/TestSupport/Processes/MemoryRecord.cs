@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace AspireStreaming.FailureSuite.Tests.Mixed;
+namespace AspireStreaming.TestSupport.Processes;
 
 /// <summary>The resident memory of one process over a run, and whether it is flat.</summary>
 /// <remarks>
@@ -8,7 +8,7 @@ namespace AspireStreaming.FailureSuite.Tests.Mixed;
 /// forgive the moment of a collection or a reconnect; three fifths between them show a leak of whatever shape, because what leaks with
 /// each stream, connection or reconnect goes on leaking. A short run is allowed more: its second fifth is still warming up.
 /// </remarks>
-internal sealed class MemoryRecord(string process, TimeSpan run)
+public sealed class MemoryRecord(string process)
 {
     private const int Parts = 5;
     private const int MinSamples = 4 * Parts;
@@ -35,11 +35,16 @@ internal sealed class MemoryRecord(string process, TimeSpan run)
     public long Late => Median(Parts - 1);
 
     /// <summary>How much <see cref="Late"/> may be above <see cref="Early"/>: 10% or 16 MiB, for a run under 15 minutes 25% or 48 MiB.</summary>
-    public long Allowed => run >= LongRun ? Math.Max(Early / 10, 16 * MiB) : Math.Max(Early / 4, 48 * MiB);
+    public long Allowed => Length >= LongRun ? Math.Max(Early / 10, 16 * MiB) : Math.Max(Early / 4, 48 * MiB);
 
     /// <summary>Whether it is flat; false, too, where there are too few samples to tell.</summary>
     public bool IsFlat => _samples.Count >= MinSamples && Late - Early <= Allowed;
 
+    private TimeSpan Length => _samples.Count == 0 ? TimeSpan.Zero : _samples[^1].At;
+
+    /// <summary>Notes a sample.</summary>
+    /// <param name="at">When, since the beginning.</param>
+    /// <param name="bytes">How much.</param>
     public void Add(TimeSpan at, long bytes)
     {
         _samples.Add((at, bytes));
@@ -55,8 +60,8 @@ internal sealed class MemoryRecord(string process, TimeSpan run)
 
     private long Median(int part)
     {
-        var (from, to) = (run * part / Parts, run * (part + 1) / Parts);
-        var bytes = _samples.Where(sample => sample.At >= from && sample.At < to).Select(sample => sample.Bytes).Order().ToArray();
+        var (from, to) = (Length * part / Parts, Length * (part + 1) / Parts);
+        var bytes = _samples.Where(sample => sample.At >= from && sample.At <= to).Select(sample => sample.Bytes).Order().ToArray();
         return bytes.Length == 0 ? 0 : bytes[bytes.Length / 2];
     }
 }
