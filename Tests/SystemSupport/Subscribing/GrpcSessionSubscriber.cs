@@ -11,13 +11,21 @@ public sealed class GrpcSessionSubscriber(ChannelBase channel, IReadOnlyList<Sub
     private const int Window = 32;
     private const int AcknowledgeEvery = 8;
 
+    /// <summary>
+    /// How long a new session may say nothing. A call that meets a server's farewell is repeated by the HTTP client on another connection
+    /// without the messages that were written to the first, and then both sides wait.
+    /// </summary>
+    private static readonly TimeSpan OpenTimeout = TimeSpan.FromSeconds(5);
+
     private readonly Streams.StreamsClient _client = new(channel);
 
     protected override bool IsExpected(Exception exception) => GrpcConnections.IsBroken(exception);
 
     protected override async Task<bool> FollowAsync(CancellationToken cancellationToken)
     {
-        using var call = _client.Session(cancellationToken: cancellationToken);
+        using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        silence.CancelAfter(OpenTimeout);
+        using var call = _client.Session(cancellationToken: silence.Token);
         for (var sub = 0; sub < Tracks.Count; sub++)
         {
             await call.RequestStream.WriteAsync(
@@ -36,6 +44,7 @@ public sealed class GrpcSessionSubscriber(ChannelBase channel, IReadOnlyList<Sub
 
         while (await call.ResponseStream.MoveNext(cancellationToken))
         {
+            silence.CancelAfter(Timeout.InfiniteTimeSpan);
             var message = call.ResponseStream.Current;
             var track = message.Sub.Length > 0 ? Tracks[int.Parse(message.Sub, CultureInfo.InvariantCulture)] : Track;
             switch (message.MessageCase)

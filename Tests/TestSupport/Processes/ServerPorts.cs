@@ -3,7 +3,8 @@ using System.Net.Sockets;
 
 namespace AspireStreaming.TestSupport.Processes;
 
-internal static class ServerPorts
+/// <summary>Ports for servers of tests.</summary>
+public static class ServerPorts
 {
     // Below the range from which the kernel gives outgoing connections their port (32768 and up by default): while a test
     // has its server down, a client that keeps dialling a port of that range may be connected to itself and occupy it.
