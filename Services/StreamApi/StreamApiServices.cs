@@ -20,6 +20,9 @@ namespace AspireStreaming.StreamApi;
 /// <summary>Every registration of this service.</summary>
 internal static class StreamApiServices
 {
+    /// <summary>Connections that the kernel may hold until they are accepted: all clients of a replica that stopped come at once.</summary>
+    private const int ListenBacklog = 4096;
+
     /// <summary>At least as long as 1,000 connections take to drain, with room for a stuck one.</summary>
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
 
@@ -115,8 +118,13 @@ internal static class StreamApiServices
                 }
             });
         });
-        builder.WebHost.UseSockets(options => options.UnsafePreferInlineScheduling = inline);
+        builder.WebHost.UseSockets(options =>
+        {
+            options.UnsafePreferInlineScheduling = inline;
+            options.Backlog = ListenBacklog;
+        });
     }
+
     private static HealthGrpcService HealthOf(LongRequests requests) =>
         new(Streams.Descriptor.FullName, requests.Started, requests.Ended, requests.Ending);
 }
