@@ -17,6 +17,10 @@ switch (args)
         var median = await WakeLatency.MeasureAsync(Number(port), Number(messages), Number(rate)).ConfigureAwait(false);
         Console.WriteLine(median.ToString("F4", CultureInfo.InvariantCulture));
         return 0;
+    case ["post", var port, var path, var requests, var rate]:
+        var answered = await PostLatency.MeasureAsync(Number(port), path, Number(requests), Number(rate)).ConfigureAwait(false);
+        Console.WriteLine(answered.ToString("F4", CultureInfo.InvariantCulture));
+        return 0;
     case ["script", var partition, var epoch]:
         Console.Write(new FencedScripts(Number(partition), long.Parse(epoch, CultureInfo.InvariantCulture)).AppendText);
         return 0;
@@ -35,6 +39,8 @@ switch (args)
                                  serves what one writes on the first day, to be held against
               pubsub PORT MESSAGES RATE
                                  median of the time from PUBLISH to its message at a subscriber, ms, with bare sockets
+              post PORT PATH REQUESTS RATE
+                                 median of the time that an empty POST takes, ms
               script PARTITION EPOCH
                                  prints the append script, to be run by redis-benchmark
 
