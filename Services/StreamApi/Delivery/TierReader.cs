@@ -1,3 +1,4 @@
+using AspireStreaming.Archive;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using Microsoft.Extensions.Options;
@@ -352,8 +353,19 @@ internal sealed class TierReader : IDisposable
     /// <summary>Whether all that is missing between two positions is stored at others.</summary>
     /// <inheritdoc cref="ReadAsync" path="/exception"/>
     public async Task<bool> AreMovedAsync(string stream, StreamPosition after, StreamPosition upTo, CancellationToken cancellationToken) =>
-        after.Epoch == upTo.Epoch && upTo.Sequence - after.Sequence is var missing and > 0 and <= MaxDead
-        && (await _archive.ReadMovedAsync(stream, after, upTo, MaxDead, cancellationToken)).Length == missing;
+        await ReadAllMovedAsync(stream, after, upTo, cancellationToken) is not null;
+
+    /// <summary>What is missing between two positions, oldest first; null unless all of it is stored at others.</summary>
+    private async Task<MovedEvent[]?> ReadAllMovedAsync(string stream, StreamPosition after, StreamPosition upTo, CancellationToken cancellationToken)
+    {
+        if (after.Epoch != upTo.Epoch || upTo.Sequence - after.Sequence is not (> 0 and <= MaxDead))
+        {
+            return null;
+        }
+
+        var moved = await _archive.ReadMovedAsync(stream, after, upTo, MaxDead, cancellationToken);
+        return moved.Length == upTo.Sequence - after.Sequence ? moved : null;
+    }
 
     /// <summary>
     /// What a reader gets where all that is missing up to a position is stored at others, because it was appended again after a fault:
@@ -368,13 +380,8 @@ internal sealed class TierReader : IDisposable
     private async Task<TierRead?> ReadElsewhereAsync(
         string stream, StreamPosition cursor, StreamPosition upTo, TierSet tiers, long? recordedBefore, CancellationToken cancellationToken)
     {
-        if (cursor.Epoch != upTo.Epoch || upTo.Sequence - cursor.Sequence is not (> 0 and <= MaxDead))
-        {
-            return null;
-        }
-
-        var moved = await _archive.ReadMovedAsync(stream, cursor, upTo, MaxDead, cancellationToken);
-        if (moved.Length != upTo.Sequence - cursor.Sequence || Array.Exists(moved, static item => item.At > item.Position && item.Event is null))
+        if (await ReadAllMovedAsync(stream, cursor, upTo, cancellationToken) is not { } moved
+            || Array.Exists(moved, static item => item.At > item.Position && item.Event is null))
         {
             return null;
         }
