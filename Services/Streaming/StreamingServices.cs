@@ -1,9 +1,12 @@
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.Streaming.Redis.Link;
+using AspireStreaming.Streaming.Redis.Wire;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming;
@@ -24,6 +27,14 @@ public static class StreamingServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<PartitionFence>();
         services.TryAddSingleton<HotLogHealing>();
+        services.TryAddSingleton(provider => new DirectConnection(
+            provider.GetRequiredService<IConnectionMultiplexer>(),
+            provider.GetRequiredService<IOptionsMonitor<ConfigurationOptions>>().CurrentValue,
+            provider.GetRequiredService<PartitionFence>(),
+            provider.GetRequiredService<IOptions<HotLogOptions>>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<DirectConnection>>(),
+            provider.GetService<RedisGate>()));
         services.TryAddSingleton<HotLog>();
         services.TryAddSingleton<HotLogReader>();
         services.TryAddSingleton<HotLogTrimmer>();

@@ -1,22 +1,24 @@
+using System.Threading.Tasks.Sources;
+using AspireStreaming.Streaming.Redis.Wire;
 using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming.Redis;
 
-/// <summary>One request on its way through an <see cref="AppendLane"/>.</summary>
-internal sealed class AppendCall(byte[] script, RedisKey stream, RedisValue[] arguments, int bytes)
+/// <summary>One request on its way through an <see cref="AppendLane"/>; its reply is awaited once.</summary>
+/// <param name="script">Hash of the script to call; only calls of one script go together.</param>
+/// <param name="stream">The stream's key.</param>
+/// <param name="arguments">What append.lua expects for the request.</param>
+internal sealed class AppendCall(byte[] script, byte[] stream, AppendArguments arguments) : IValueTaskSource<byte[]>
 {
-    private TaskCompletionSource<byte[]>? _reply;
+    private ManualResetValueTaskSourceCore<byte[]> _core;
+    private byte[]? _reply;
+    private Exception? _error;
 
-    /// <summary>Hash of the script to call; only calls of one script go together.</summary>
-    public byte[] Script { get; } = script;
+    public byte[] Script => script;
 
-    public RedisKey Stream { get; } = stream;
+    public byte[] Stream => stream;
 
-    /// <summary>What append.lua expects for a request.</summary>
-    public RedisValue[] Arguments { get; } = arguments;
-
-    /// <summary>About what the arguments weigh.</summary>
-    public int Bytes { get; } = bytes;
+    public AppendArguments Arguments => arguments;
 
     /// <summary>When it began to wait for its turn; a timestamp of the lane's clock.</summary>
     public long QueuedAt { get; private set; }
@@ -24,19 +26,71 @@ internal sealed class AppendCall(byte[] script, RedisKey stream, RedisValue[] ar
     /// <summary>Its caller's.</summary>
     public CancellationToken CancellationToken { get; private set; }
 
-    /// <summary>The reply of a call that had to wait for its turn; only after <see cref="Queued"/>.</summary>
-    public Task<byte[]> Reply => _reply!.Task;
+    /// <summary>The reply.</summary>
+    public ValueTask<byte[]> Reply => new(this, _core.Version);
 
     public void Queued(long now, CancellationToken cancellationToken)
     {
         QueuedAt = now;
         CancellationToken = cancellationToken;
-        _reply = new TaskCompletionSource<byte[]>(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 
-    public void Succeeded(byte[] reply) => _reply!.TrySetResult(reply);
+    /// <summary>Keeps the reply until it is given by <see cref="Complete"/>.</summary>
+    public void Take(in RespReply reply)
+    {
+        if (reply.Kind is RespKind.Bulk or RespKind.Simple && reply.Count == 0)
+        {
+            _reply = reply.Value.ToArray();
+        }
+        else
+        {
+            // One request's error is its own.
+            _error = reply.Kind == RespKind.Error
+                ? new RedisErrorException(reply.Text)
+                : new InvalidDataException("The append script answered with something else than a string.");
+        }
+    }
 
-    public void Failed(Exception exception) => _reply!.TrySetException(exception);
+    /// <inheritdoc cref="Take(in RespReply)"/>
+    public void Take(RedisResult reply)
+    {
+        try
+        {
+            _reply = (byte[])reply!;
+        }
+        catch (Exception exception)
+        {
+            _error = exception;
+        }
+    }
 
-    public void Abandoned() => _reply!.TrySetCanceled(CancellationToken);
+    /// <summary>Gives the reply that it has.</summary>
+    /// <param name="inline">Whether its caller may go on in this thread.</param>
+    public void Complete(bool inline)
+    {
+        _core.RunContinuationsAsynchronously = !inline;
+        if (_error is null)
+        {
+            _core.SetResult(_reply!);
+        }
+        else
+        {
+            _core.SetException(_error);
+        }
+    }
+
+    public void Fail(Exception exception)
+    {
+        _error = exception;
+        Complete(inline: false);
+    }
+
+    public void Abandon() => Fail(new OperationCanceledException(CancellationToken));
+
+    byte[] IValueTaskSource<byte[]>.GetResult(short token) => _core.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<byte[]>.GetStatus(short token) => _core.GetStatus(token);
+
+    void IValueTaskSource<byte[]>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _core.OnCompleted(continuation, state, token, flags);
 }

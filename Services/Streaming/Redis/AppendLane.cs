@@ -1,3 +1,4 @@
+using AspireStreaming.Streaming.Redis.Wire;
 using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming.Redis;
@@ -7,14 +8,15 @@ namespace AspireStreaming.Streaming.Redis;
 /// that come meanwhile gather and go together in one script, in the order in which they came. So much traffic costs one script for
 /// many requests, and little waits for nothing. Thread-safe.
 /// </summary>
-/// <param name="redis">The connection.</param>
+/// <param name="redis">The client library's connection.</param>
+/// <param name="direct">The connection that is taken where it is open; null for never.</param>
 /// <param name="timeout">How long a script may take.</param>
 /// <param name="time">The clock.</param>
 /// <param name="enough">
 /// How many calls have to wait before a second script is sent beside one that is under way: fewer go when that is answered. What Redis and
 /// its client spend on a script is worth more than the time to its answer, as soon as there are many.
 /// </param>
-internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout, TimeProvider time, int enough)
+internal sealed class AppendLane(IConnectionMultiplexer redis, DirectConnection? direct, TimeSpan timeout, TimeProvider time, int enough)
 {
     /// <summary>Scripts under way before calls gather in any case: one runs, the next is already there when it ends.</summary>
     private const int MaxInFlight = 2;
@@ -37,114 +39,123 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
 
     /// <summary>Sends a call. Whoever cancels one that waits for its turn is told so when that comes; one that is sent is answered.</summary>
     /// <returns>The script's reply to it.</returns>
-    public Task<byte[]> SendAsync(AppendCall call, CancellationToken cancellationToken)
+    public ValueTask<byte[]> SendAsync(AppendCall call, CancellationToken cancellationToken)
     {
-        List<AppendCall>? calls;
+        AppendScript? script;
         lock (_lock)
         {
             if (_inFlight == 0 || (_inFlight < MaxInFlight && enough == 1))
             {
-                _inFlight++;
-                calls = null;
+                script = new AppendScript(this, call, null);
             }
             else
             {
                 call.Queued(time.GetTimestamp(), cancellationToken);
                 _waiting.Enqueue(call);
-                if (_inFlight == MaxInFlight || _waiting.Count < enough || (calls = TakeLocked()) is null)
+                if (_inFlight == MaxInFlight || _waiting.Count < enough || (script = TakeLocked()) is null)
                 {
                     return call.Reply;
                 }
-
-                _inFlight++;
             }
+
+            _inFlight++;
         }
 
-        if (calls is null)
-        {
-            return SendOneAsync(call);
-        }
-
-        _ = SendManyAsync(calls);
+        Send(script);
         return call.Reply;
     }
 
-    private async Task<byte[]> SendOneAsync(AppendCall call)
-    {
-        Exception? failure = null;
-        try
-        {
-            return (byte[])(await redis.GetDatabase().ScriptEvaluateAsync(call.Script, [call.Stream], call.Arguments)
-                .WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(false))!;
-        }
-        catch (Exception exception)
-        {
-            failure = exception;
-            throw;
-        }
-        finally
-        {
-            Release(failure);
-        }
-    }
-
     /// <summary>A script has ended: its place goes to those that wait, or they fail as it did where nobody answers.</summary>
-    private void Release(Exception? failure)
+    internal void Release(Exception? failure)
     {
         if (failure is TimeoutException or RedisConnectionException)
         {
             FailWaiting(failure);
         }
 
-        List<AppendCall>? calls = null;
+        AppendScript? script = null;
         lock (_lock)
         {
             // While another is under way, its end sends what is there by then.
             if (_inFlight == 1 || _waiting.Count >= enough)
             {
-                calls = TakeLocked();
+                script = TakeLocked();
             }
 
-            if (calls is null)
+            if (script is null)
             {
                 _inFlight--;
                 return;
             }
         }
 
-        _ = SendManyAsync(calls);
+        Send(script);
+    }
+
+    private void Send(AppendScript script)
+    {
+        if (direct?.Current?.TrySend(script) != true)
+        {
+            _ = SendByClientAsync(script);
+        }
+    }
+
+    /// <summary>Sends a script by the client library, which can do so wherever Redis is.</summary>
+    private async Task SendByClientAsync(AppendScript script)
+    {
+        try
+        {
+            var (keys, arguments) = script.ToValues();
+            script.Take(await redis.GetDatabase().ScriptEvaluateAsync(script.Hash, keys, arguments)
+                .WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(false));
+        }
+        catch (Exception exception)
+        {
+            script.Fail(exception);
+            return;
+        }
+
+        // Here is a thread of the pool; but the first of many must not hold up the others.
+        script.Complete(inline: script.Callers == 1);
     }
 
     /// <summary>Takes what goes into the next script.</summary>
     /// <returns>Null when nobody waits.</returns>
-    private List<AppendCall>? TakeLocked()
+    private AppendScript? TakeLocked()
     {
-        List<AppendCall>? calls = null;
+        AppendCall? first = null;
+        List<AppendCall>? more = null;
         var bytes = 0;
         while (_waiting.TryPeek(out var next))
         {
             if (next.CancellationToken.IsCancellationRequested)
             {
-                _waiting.Dequeue().Abandoned();
+                _waiting.Dequeue().Abandon();
                 continue;
             }
 
             if (time.GetElapsedTime(next.QueuedAt) > TurnPatience * timeout)
             {
-                _waiting.Dequeue().Failed(new TimeoutException("The append has waited too long for its turn."));
+                _waiting.Dequeue().Fail(new TimeoutException("The append has waited too long for its turn."));
                 continue;
             }
 
-            bytes += next.Bytes;
-            if (calls is not null && (calls.Count == MaxRequests || bytes > MaxBytes || next.Script != calls[0].Script))
+            bytes += next.Arguments.Bytes;
+            if (first is null)
+            {
+                first = _waiting.Dequeue();
+            }
+            else if (more?.Count == MaxRequests - 1 || bytes > MaxBytes || next.Script != first.Script)
             {
                 break;
             }
-
-            (calls ??= []).Add(_waiting.Dequeue());
+            else
+            {
+                (more ??= []).Add(_waiting.Dequeue());
+            }
         }
 
-        return calls;
+        return first is null ? null : new AppendScript(this, first, more);
     }
 
     private void FailWaiting(Exception failure)
@@ -158,58 +169,7 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
 
         foreach (var call in waiting)
         {
-            call.Failed(failure);
-        }
-    }
-
-    private async Task SendManyAsync(List<AppendCall> calls)
-    {
-        RedisResult[] replies;
-        try
-        {
-            var keys = new RedisKey[calls.Count];
-            var arguments = new RedisValue[calls.Sum(static call => call.Arguments.Length)];
-            var filled = 0;
-            for (var index = 0; index < keys.Length; index++)
-            {
-                keys[index] = calls[index].Stream;
-                calls[index].Arguments.CopyTo(arguments, filled);
-                filled += calls[index].Arguments.Length;
-            }
-
-            var reply = await redis.GetDatabase().ScriptEvaluateAsync(calls[0].Script, keys, arguments)
-                .WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(false);
-            replies = keys.Length == 1 ? [reply] : (RedisResult[])reply!;
-        }
-        catch (Exception exception)
-        {
-            Release(exception);
-            foreach (var call in calls)
-            {
-                call.Failed(exception);
-            }
-
-            return;
-        }
-
-        // First the next script, so that Redis has something to do while these are answered.
-        Release(null);
-        for (var index = 0; index < calls.Count; index++)
-        {
-            Complete(calls[index], replies[index]);
-        }
-    }
-
-    private static void Complete(AppendCall call, RedisResult reply)
-    {
-        try
-        {
-            call.Succeeded((byte[])reply!);
-        }
-        catch (Exception exception)
-        {
-            // One request's error is its own.
-            call.Failed(exception);
+            call.Fail(failure);
         }
     }
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming.Redis;
 
@@ -37,7 +36,7 @@ internal sealed class FencedScripts
     public long Epoch { get; }
 
     /// <summary>The same as an argument of a script.</summary>
-    public RedisValue EpochText { get; }
+    public byte[] EpochText { get; }
 
     /// <summary>SHA-1 of the append script, by which Redis knows it.</summary>
     public byte[] Append { get; }

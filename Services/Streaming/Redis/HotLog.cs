@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis.Wire;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -40,7 +41,7 @@ public sealed class HotLog
     private readonly AppendLane _sharedLane;
     private readonly SharedScript _shared;
     private readonly string _idLimits;
-    private readonly ConcurrentDictionary<string, RedisKey> _names = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte[]> _names = new(StringComparer.Ordinal);
     private int _namesAdded;
     private long _lookupFailures;
     private long _lookupFailureLogged;
@@ -52,8 +53,15 @@ public sealed class HotLog
     /// <param name="time">The clock for time-outs.</param>
     /// <param name="logger">The log.</param>
     /// <param name="archive">Null where there is no archive to ask.</param>
+    /// <param name="direct">The connection of its own for appends; null where there is none.</param>
     public HotLog(
-        IConnectionMultiplexer redis, PartitionFence fence, IOptions<HotLogOptions> options, TimeProvider time, ILogger<HotLog> logger, IArchiveLookup? archive = null)
+        IConnectionMultiplexer redis,
+        PartitionFence fence,
+        IOptions<HotLogOptions> options,
+        TimeProvider time,
+        ILogger<HotLog> logger,
+        IArchiveLookup? archive = null,
+        DirectConnection? direct = null)
     {
         _redis = redis;
         _fence = fence;
@@ -63,8 +71,9 @@ public sealed class HotLog
         _logger = logger;
         _idLimits = string.Create(
             CultureInfo.InvariantCulture, $" {(long)(_options.IdempotencyWindow.TotalMilliseconds / 2)} {_options.MaxIdsPerStream}");
-        _lanes = [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new AppendLane(redis, _options.CommandTimeout, time, enough: 1))];
-        _sharedLane = new AppendLane(redis, _options.CommandTimeout, time, EnoughForSecondScript);
+        direct = _options.DirectConnection ? direct : null;
+        _lanes = [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new AppendLane(redis, direct, _options.CommandTimeout, time, enough: 1))];
+        _sharedLane = new AppendLane(redis, direct, _options.CommandTimeout, time, EnoughForSecondScript);
         _shared = new SharedScript(redis, _options.CommandTimeout, time);
     }
 
@@ -91,6 +100,8 @@ public sealed class HotLog
     /// </summary>
     /// <exception cref="TimeoutException">No answer in time; the events may be in the log.</exception>
     /// <exception cref="RedisException">Redis is away or refuses; <see cref="RedisFaults.Classify"/> tells the kind.</exception>
+    /// <exception cref="RedisErrorException">The same, where appends go by a connection of their own.</exception>
+    /// <exception cref="RedisLostException">The same.</exception>
     /// <exception cref="FenceException">The partition's epoch kept changing.</exception>
     public async Task<AppendResult> AppendAsync(AppendRequest request, CancellationToken cancellationToken)
     {
@@ -105,16 +116,16 @@ public sealed class HotLog
 
             // Whatever is out of the ordinary goes by the partition's own script, which is also where epochs are raised.
             var shared = step == 0 && !tried && IsSmall(request) ? _shared.For(partition, scripts.Epoch) : null;
-            var arguments = AppendArguments(request, partition, shared is null ? null : scripts, lookedUp, knowledge, out var bytes);
+            var arguments = ArgumentsOf(request, partition, shared is null ? null : scripts, lookedUp, knowledge);
             AppendReply reply;
             try
             {
                 request.Tried = true;
-                reply = new AppendReply(await (shared is null
-                    ? _lanes[partition].SendAsync(new AppendCall(scripts.Append, name, arguments, bytes), cancellationToken)
-                    : _sharedLane.SendAsync(new AppendCall(shared, name, arguments, bytes), cancellationToken)).ConfigureAwait(false));
+                var lane = shared is null ? _lanes[partition] : _sharedLane;
+                reply = new AppendReply(
+                    await lane.SendAsync(new AppendCall(shared ?? scripts.Append, name, arguments), cancellationToken).ConfigureAwait(false));
             }
-            catch (RedisServerException exception) when (RedisFaults.IsNoScript(exception))
+            catch (Exception exception) when (RedisFaults.IsNoScript(exception))
             {
                 // It did not run, so this was no try.
                 request.Tried = tried;
@@ -225,7 +236,7 @@ public sealed class HotLog
     }
 
     /// <summary>A stream's key as the client library sends it.</summary>
-    private RedisKey NameOf(string stream)
+    private byte[] NameOf(string stream)
     {
         if (!_names.TryGetValue(stream, out var name))
         {
@@ -241,8 +252,8 @@ public sealed class HotLog
         return name;
     }
 
-    private RedisValue[] AppendArguments(
-        AppendRequest request, int partition, FencedScripts? shared, bool lookedUp, ArchiveKnowledge? knowledge, out int bytes)
+    private AppendArguments ArgumentsOf(
+        AppendRequest request, int partition, FencedScripts? shared, bool lookedUp, ArchiveKnowledge? knowledge)
     {
         var events = request.Events;
         var allGenerated = true;
@@ -261,31 +272,13 @@ public sealed class HotLog
 
         // A mixture of given and generated ids must say that there are generated ones.
         plain &= allGenerated || !anyGenerated;
-        var next = shared is null ? 0 : 1;
-        var arguments = new RedisValue[next + 4 + (allGenerated ? events.Count : 2 * events.Count)];
-        if (shared is not null)
-        {
-            arguments[0] = shared.EpochText;
-        }
-
-        arguments[next++] = BacklogLimit(partition);
-        arguments[next++] = allGenerated ? request.Attempt : request.Attempt + _idLimits;
-        arguments[next++] = plain ? RedisValue.EmptyString : Extras(request, lookedUp, knowledge);
-        arguments[next++] = allGenerated ? -events.Count : events.Count;
-        bytes = 0;
-        for (var index = 0; index < events.Count; index++)
-        {
-            var item = events[index];
-            if (!allGenerated)
-            {
-                arguments[next++] = item.IdGenerated ? RedisValue.EmptyString : EventIdentity.Of(item.Source, item.Id);
-            }
-
-            arguments[next++] = item.Frame;
-            bytes += item.Frame.Length;
-        }
-
-        return arguments;
+        return new AppendArguments(
+            shared?.EpochText,
+            BacklogLimit(partition),
+            allGenerated ? request.Attempt : request.Attempt + _idLimits,
+            plain ? "" : Extras(request, lookedUp, knowledge),
+            allGenerated,
+            events);
     }
 
     /// <summary>What append.lua reads with <c>extras()</c>.</summary>

@@ -52,6 +52,12 @@ public sealed class HotLogOptions
     /// </summary>
     public bool ShareScripts { get; set; } = true;
 
+    /// <summary>
+    /// Whether appends go to Redis over a connection of their own beside the client library's; default true. Never with TLS, in a Redis
+    /// Cluster, or where several masters are connected, whatever this says.
+    /// </summary>
+    public bool DirectConnection { get; set; } = true;
+
     /// <summary>How long the archive is asked about a stream that Redis does not know; 10 ms to 10 s, default 250 ms.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:00:10")]
     public TimeSpan ArchiveLookupTimeout { get; set; } = TimeSpan.FromMilliseconds(250);

@@ -67,6 +67,12 @@ public sealed class PartitionFence
         link?.Replaced += Distrust;
     }
 
+    /// <summary>Raised when nothing that was found out about Redis is relied on any more.</summary>
+    internal event Action? Distrusted;
+
+    /// <summary>Counts how often that was so: what was checked in one of them says nothing about the next.</summary>
+    internal int Generation => Volatile.Read(ref _connection);
+
     /// <summary>The highest epoch seen of a partition; 0 before the first.</summary>
     public long HighestSeen(int partition) => Volatile.Read(ref _highestSeen[partition]);
 
@@ -117,7 +123,11 @@ public sealed class PartitionFence
     public Task SettleAsync(int partition, CancellationToken cancellationToken) => CorrectAsync(partition, null, false, true, cancellationToken);
 
     /// <summary>Every partition is checked before it is used next.</summary>
-    internal void Distrust() => Interlocked.Increment(ref _connection);
+    internal void Distrust()
+    {
+        Interlocked.Increment(ref _connection);
+        Distrusted?.Invoke();
+    }
 
     /// <summary>The scripts for what is believed to be the partition's epoch.</summary>
     internal ValueTask<FencedScripts> GetAsync(int partition, CancellationToken cancellationToken) =>

@@ -1,3 +1,4 @@
+using AspireStreaming.Streaming.Redis.Wire;
 using StackExchange.Redis;
 
 namespace AspireStreaming.Streaming.Redis;
@@ -28,9 +29,9 @@ public static class RedisFaults
     public static FaultKind Classify(Exception exception) => exception switch
     {
         TimeoutException => FaultKind.Timeout,
-        RedisConnectionException or ObjectDisposedException => FaultKind.Transient,
-        RedisServerException when Starts(exception, "OOM") => FaultKind.ResourceExhausted,
-        RedisServerException when Starts(exception, "LOADING") || Starts(exception, "READONLY") || Starts(exception, "MASTERDOWN")
+        RedisConnectionException or RedisLostException or ObjectDisposedException => FaultKind.Transient,
+        _ when Starts(exception, "OOM") => FaultKind.ResourceExhausted,
+        _ when Starts(exception, "LOADING") || Starts(exception, "READONLY") || Starts(exception, "MASTERDOWN")
             || Starts(exception, "BUSY") || Starts(exception, "TRYAGAIN") || Starts(exception, "CLUSTERDOWN") || Starts(exception, "MISCONF")
             || Starts(exception, "NOREPLICAS") || Starts(exception, "UNBLOCKED") || IsNoScript(exception) => FaultKind.Transient,
         FenceException => FaultKind.Transient,
@@ -44,7 +45,7 @@ public static class RedisFaults
     };
 
     private static bool Starts(Exception exception, string code) =>
-        exception is RedisServerException && exception.Message.StartsWith(code, StringComparison.Ordinal);
+        exception is RedisServerException or RedisErrorException && exception.Message.StartsWith(code, StringComparison.Ordinal);
 }
 
 /// <summary>The partition's epoch kept changing while a command was tried.</summary>

@@ -126,28 +126,7 @@ internal sealed class SharedScript(IConnectionMultiplexer redis, TimeSpan timeou
     /// <returns>Null where there is none, or several.</returns>
     private async Task<Loaded?> LoadAsync()
     {
-        IServer? master = null;
-        foreach (var endpoint in redis.GetEndPoints())
-        {
-            var server = redis.GetServer(endpoint);
-            if (server.ServerType != ServerType.Standalone)
-            {
-                return null;
-            }
-
-#pragma warning disable CS0618 // IsReplica is its name in newer versions of the client library only.
-            if (server.IsConnected && !server.IsSlave)
-#pragma warning restore CS0618
-            {
-                if (master is not null)
-                {
-                    return null;
-                }
-
-                master = server;
-            }
-        }
-
+        var master = SoleMaster.Find(redis);
         if (master is null)
         {
             return null;

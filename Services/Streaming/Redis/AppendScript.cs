@@ -1,0 +1,128 @@
+using AspireStreaming.Streaming.Redis.Wire;
+using StackExchange.Redis;
+
+namespace AspireStreaming.Streaming.Redis;
+
+/// <summary>One call of an append script, with the requests that go in it.</summary>
+/// <param name="lane">Told when it has ended, before its callers are.</param>
+/// <param name="first">A request.</param>
+/// <param name="more">Those after it; null for none.</param>
+internal sealed class AppendScript(AppendLane lane, AppendCall first, List<AppendCall>? more) : WireCall
+{
+    private const int KeyArgument = 3;
+
+    private Exception? _failure;
+
+    public override int Callers { get; } = 1 + (more?.Count ?? 0);
+
+    public byte[] Hash => first.Script;
+
+    public override void Write(RespBuffer into)
+    {
+        var arguments = first.Arguments.Count;
+        for (var index = 0; index < Callers - 1; index++)
+        {
+            arguments += more![index].Arguments.Count;
+        }
+
+        into.WriteCommand(KeyArgument + Callers + arguments);
+        into.Write("EVALSHA"u8);
+        into.WriteHex(Hash);
+        into.Write(Callers);
+        into.Write(first.Stream);
+        for (var index = 0; index < Callers - 1; index++)
+        {
+            into.Write(more![index].Stream);
+        }
+
+        first.Arguments.Write(into);
+        for (var index = 0; index < Callers - 1; index++)
+        {
+            more![index].Arguments.Write(into);
+        }
+    }
+
+    /// <summary>The same for the client library.</summary>
+    public (RedisKey[] Keys, RedisValue[] Arguments) ToValues()
+    {
+        var keys = new RedisKey[Callers];
+        var count = first.Arguments.Count + (more?.Sum(static call => call.Arguments.Count) ?? 0);
+        var arguments = new RedisValue[count];
+        keys[0] = first.Stream;
+        first.Arguments.CopyTo(arguments);
+        var filled = first.Arguments.Count;
+        for (var index = 1; index < keys.Length; index++)
+        {
+            var call = more![index - 1];
+            keys[index] = call.Stream;
+            call.Arguments.CopyTo(arguments.AsSpan(filled));
+            filled += call.Arguments.Count;
+        }
+
+        return (keys, arguments);
+    }
+
+    public override void Take(in RespReply reply)
+    {
+        if (more is null)
+        {
+            first.Take(reply);
+        }
+        else if (reply.Kind == RespKind.Array && reply.Count == Callers)
+        {
+            var elements = reply.Value;
+            for (var index = 0; index < Callers; index++)
+            {
+                RespReply.TryRead(elements, out var element, out var length);
+                elements = elements[length..];
+                (index == 0 ? first : more[index - 1]).Take(element);
+            }
+        }
+        else
+        {
+            _failure = reply.Kind == RespKind.Error
+                ? new RedisErrorException(reply.Text)
+                : new InvalidDataException("The append script answered for another number of requests.");
+        }
+    }
+
+    /// <inheritdoc cref="Take(in RespReply)"/>
+    public void Take(RedisResult reply)
+    {
+        if (more is null)
+        {
+            first.Take(reply);
+            return;
+        }
+
+        var replies = (RedisResult[])reply!;
+        for (var index = 0; index < Callers; index++)
+        {
+            (index == 0 ? first : more[index - 1]).Take(replies[index]);
+        }
+    }
+
+    public override void Complete(bool inline)
+    {
+        if (_failure is not null)
+        {
+            Fail(_failure);
+            return;
+        }
+
+        // First the next script, so that Redis has something to do while these are answered.
+        lane.Release(null);
+        first.Complete(inline);
+        for (var index = 0; index < Callers - 1; index++)
+        {
+            more![index].Complete(inline);
+        }
+    }
+
+    public override void Fail(Exception exception)
+    {
+        lane.Release(exception);
+        first.Fail(exception);
+        more?.ForEach(call => call.Fail(exception));
+    }
+}

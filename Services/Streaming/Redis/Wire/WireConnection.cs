@@ -1,0 +1,364 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace AspireStreaming.Streaming.Redis.Wire;
+
+/// <summary>
+/// A connection to Redis for the two paths where every hand-over between threads counts. Whoever sends writes to the socket itself, and
+/// what others want to send meanwhile goes along; one thread of its own reads, blocked in the system call, so that an answer wakes that
+/// thread and nothing else. Thread-safe.
+/// </summary>
+internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
+{
+    /// <summary>Most bytes that wait to be sent.</summary>
+    private const int MaxPendingBytes = 64 << 20;
+
+    /// <summary>How often the thread that sends sends for others, before the thread pool does.</summary>
+    private const int MaxTurns = 4;
+
+    private const int ReceiveBytes = 16 << 10;
+
+    /// <summary>Most bytes of one reply.</summary>
+    private const int MaxReceivedBytes = 128 << 20;
+
+    private readonly WireSettings _settings;
+    private readonly TimeSpan _timeout;
+    private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<Exception> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private RespBuffer _pending = new();
+    private RespBuffer _spare = new();
+    private Socket? _socket;
+    private byte[] _received = new byte[ReceiveBytes];
+    private int _start;
+    private int _end;
+    private bool _isSending;
+    private bool _isOpen;
+    private bool _isClosed;
+
+    /// <param name="settings">Where to, and as whom.</param>
+    /// <param name="timeout">How long opening may take, and sending.</param>
+    protected WireConnection(WireSettings settings, TimeSpan timeout)
+    {
+        _settings = settings;
+        _timeout = timeout;
+    }
+
+    /// <summary>Completes when it is closed, with the reason; never fails.</summary>
+    public Task<Exception> Closed => _closed.Task;
+
+    /// <summary>Whether it takes commands.</summary>
+    public bool IsOpen => Volatile.Read(ref _isOpen);
+
+    /// <summary>Of the process of Redis at the other end, its <c>run_id</c>.</summary>
+    public string RunId { get; private set; } = "";
+
+    /// <summary>Whether that was a master when the connection was opened.</summary>
+    public bool IsMaster { get; private set; }
+
+    /// <summary>Held while anything of the queue of what is sent changes.</summary>
+    protected Lock Lock { get; } = new();
+
+    /// <summary>Connects and introduces itself.</summary>
+    /// <exception cref="TimeoutException">It took too long.</exception>
+    /// <exception cref="RedisErrorException">Redis refuses.</exception>
+    /// <exception cref="RedisLostException">There is nobody.</exception>
+    public async Task OpenAsync(TimeProvider time, CancellationToken cancellationToken)
+    {
+        new Thread(Read) { IsBackground = true, Name = $"Redis {_settings.ClientName} {GetType().Name}" }.UnsafeStart();
+        try
+        {
+            await _opened.Task.WaitAsync(_timeout, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Closes it; what waits for an answer fails.</summary>
+    public void Dispose() => Close(new RedisLostException("The connection to Redis was closed."));
+
+    void IThreadPoolWorkItem.Execute() => Drain();
+
+    /// <summary>Closes it for a reason; again is no error.</summary>
+    protected void Close(Exception reason)
+    {
+        Socket? socket;
+        lock (Lock)
+        {
+            if (_isClosed)
+            {
+                return;
+            }
+
+            _isClosed = true;
+            Volatile.Write(ref _isOpen, false);
+            socket = _socket;
+        }
+
+        // Wakes the thread that reads.
+        Dispose(socket);
+        _opened.TrySetException(reason);
+        OnClosed(reason);
+        _closed.TrySetResult(reason);
+    }
+
+    /// <summary>Whether something more may be written; if so, the caller writes to <paramref name="pending"/> under the lock and then calls <see cref="Send"/>.</summary>
+    protected bool CanWriteLocked(out RespBuffer pending)
+    {
+        pending = _pending;
+        return _isOpen && _pending.Length < MaxPendingBytes;
+    }
+
+    /// <summary>Something was written: it is sent by this thread, unless another is at it.</summary>
+    protected void Send()
+    {
+        lock (Lock)
+        {
+            if (_isSending)
+            {
+                return;
+            }
+
+            _isSending = true;
+        }
+
+        Drain();
+    }
+
+    /// <summary>A reply; valid during the call only.</summary>
+    protected abstract void OnReply(in RespReply reply);
+
+    /// <summary>All that was received has been given to <see cref="OnReply"/>.</summary>
+    protected abstract void OnReplies();
+
+    /// <summary>It is closed; called once.</summary>
+    protected abstract void OnClosed(Exception reason);
+
+    private static void Dispose(Socket? socket)
+    {
+        try
+        {
+            socket?.Shutdown(SocketShutdown.Both);
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            // It was not connected, or is not any more.
+        }
+
+        socket?.Dispose();
+    }
+
+    private static RedisLostException Lost(Exception? cause) => new("The connection to Redis was lost.", cause);
+
+    private void Drain()
+    {
+        for (var turn = 0; ; turn++)
+        {
+            RespBuffer sending;
+            lock (Lock)
+            {
+                if (_pending.Length == 0 || _isClosed)
+                {
+                    _isSending = false;
+                    return;
+                }
+
+                if (turn < MaxTurns)
+                {
+                    sending = _pending;
+                    _pending = _spare;
+                }
+                else
+                {
+                    // Whoever sends has something else to do as well.
+                    sending = null!;
+                }
+            }
+
+            if (sending is null)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
+
+            try
+            {
+                SendAll(sending.Written);
+            }
+            catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+            {
+                Close(Lost(exception));
+            }
+
+            sending.Clear();
+            _spare = sending;
+        }
+    }
+
+    private void SendAll(ReadOnlySpan<byte> bytes)
+    {
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[_socket!.Send(bytes)..];
+        }
+    }
+
+    /// <summary>The thread that reads, from the first to the last.</summary>
+    private void Read()
+    {
+        try
+        {
+            Connect();
+            Introduce();
+            lock (Lock)
+            {
+                Volatile.Write(ref _isOpen, !_isClosed);
+            }
+
+            _opened.TrySetResult();
+            while (true)
+            {
+                while (RespReply.TryRead(_received.AsSpan(_start, _end - _start), out var reply, out var length))
+                {
+                    OnReply(reply);
+                    _start += length;
+                }
+
+                OnReplies();
+                Receive();
+            }
+        }
+        catch (Exception exception) when (exception is RedisErrorException or RedisLostException)
+        {
+            Close(exception);
+        }
+        catch (Exception exception)
+        {
+            // Whatever it was: what waits for an answer must hear of it.
+            Close(Lost(exception));
+        }
+    }
+
+    private void Connect()
+    {
+        var endPoint = _settings.EndPoint is DnsEndPoint name
+            ? new IPEndPoint(Dns.GetHostAddresses(name.Host, name.AddressFamily)[0], name.Port)
+            : _settings.EndPoint;
+        var socket = endPoint.AddressFamily == AddressFamily.Unix
+            ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+            : new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+
+        // Nothing asynchronous is ever done with the socket: the runtime would make it non-blocking for good. The time-out holds for
+        // connecting as well.
+        socket.SendTimeout = (int)_timeout.TotalMilliseconds;
+        lock (Lock)
+        {
+            if (_isClosed)
+            {
+                socket.Dispose();
+                throw Lost(null);
+            }
+
+            _socket = socket;
+        }
+
+        socket.Connect(endPoint);
+    }
+
+    private void Introduce()
+    {
+        var commands = new List<string[]>();
+        if (_settings.Password is not null)
+        {
+            commands.Add(_settings.User is null ? ["AUTH", _settings.Password] : ["AUTH", _settings.User, _settings.Password]);
+        }
+
+        commands.Add(["CLIENT", "SETNAME", _settings.ClientName]);
+        if (_settings.Database != 0)
+        {
+            commands.Add(["SELECT", _settings.Database.ToString(CultureInfo.InvariantCulture)]);
+        }
+
+        commands.Add(["INFO", "server"]);
+        commands.Add(["INFO", "replication"]);
+        var request = new RespBuffer();
+        foreach (var command in commands)
+        {
+            request.WriteCommand(command.Length);
+            Array.ForEach(command, request.Write);
+        }
+
+        SendAll(request.Written);
+        foreach (var command in commands)
+        {
+            var reply = Answer();
+            if (reply.Kind == RespKind.Error && command[0] != "CLIENT")
+            {
+                throw new RedisErrorException(reply.Text);
+            }
+
+            if (command[0] == "INFO")
+            {
+                var info = Encoding.UTF8.GetString(reply.Value);
+                RunId = Field(info, "run_id:") ?? RunId;
+                IsMaster = Field(info, "role:") == "master";
+            }
+        }
+    }
+
+    private static string? Field(string info, string name) =>
+        info.Split('\n').FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?[name.Length..].Trim();
+
+    private RespReply Answer()
+    {
+        while (true)
+        {
+            if (RespReply.TryRead(_received.AsSpan(_start, _end - _start), out var reply, out var length))
+            {
+                _start += length;
+                return reply;
+            }
+
+            Receive();
+        }
+    }
+
+    /// <summary>Waits for more, behind what is not yet whole.</summary>
+    private void Receive()
+    {
+        if (_start == _end)
+        {
+            _start = _end = 0;
+            if (_received.Length > ReceiveBytes)
+            {
+                _received = new byte[ReceiveBytes];
+            }
+        }
+        else if (_received.Length - _end < ReceiveBytes / 4)
+        {
+            var held = _end - _start;
+            if (held > MaxReceivedBytes)
+            {
+                throw new InvalidDataException("A reply of Redis is too large.");
+            }
+
+            var room = held > _received.Length / 2 ? new byte[2 * _received.Length] : _received;
+            _received.AsSpan(_start, held).CopyTo(room);
+            _received = room;
+            _start = 0;
+            _end = held;
+        }
+
+        var count = _socket!.Receive(_received.AsSpan(_end));
+        if (count == 0)
+        {
+            throw Lost(null);
+        }
+
+        _end += count;
+    }
+}
