@@ -1,7 +1,6 @@
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.TestSupport;
-using StackExchange.Redis;
 using static AspireStreaming.Streaming.Tests.Redis.LogClient;
 
 namespace AspireStreaming.Streaming.Tests.Redis;
@@ -230,7 +229,7 @@ public class FenceTests : IAsyncLifetime
         await _client.AppendAsync(Stream, Event("1"));
         await _client.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "1");
 
-        var failure = await Assert.ThrowsAnyAsync<RedisException>(() => _client.AppendAsync(Stream, Event("2"), Event("3")));
+        var failure = await Assert.ThrowsAnyAsync<Exception>(() => _client.AppendAsync(Stream, Event("2"), Event("3")));
 
         Assert.Equal(FaultKind.ResourceExhausted, RedisFaults.Classify(failure));
         await _client.Database.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.Streaming.Redis.Wire;
 using AspireStreaming.TestSupport;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -25,6 +26,7 @@ public sealed class RedisFixture : IAsyncLifetime
 internal sealed class LogClient : IDisposable
 {
     private readonly ConnectionMultiplexer _redis;
+    private readonly DirectConnection _direct;
 
     /// <param name="connectionString">Of Redis.</param>
     /// <param name="options">Limits and times.</param>
@@ -36,7 +38,9 @@ internal sealed class LogClient : IDisposable
         _redis = ConnectionMultiplexer.Connect(configuration);
         var wrapped = Options.Create(options ?? new HotLogOptions { HealingPhase = TimeSpan.FromMilliseconds(20) });
         Fence = new PartitionFence(_redis, wrapped, TimeProvider.System, NullLogger<PartitionFence>.Instance, archive);
-        Log = new HotLog(_redis, Fence, wrapped, TimeProvider.System, NullLogger<HotLog>.Instance, archive);
+        _direct = new DirectConnection(
+            _redis, configuration, Fence, wrapped, TimeProvider.System, NullLogger<DirectConnection>.Instance);
+        Log = new HotLog(_redis, Fence, wrapped, TimeProvider.System, NullLogger<HotLog>.Instance, archive, _direct);
         Log.Shared.Gathering = Log.Shared.Pause = TimeSpan.Zero;
         Reader = new HotLogReader(_redis, wrapped, TimeProvider.System);
         Trimmer = new HotLogTrimmer(_redis, wrapped, TimeProvider.System);
@@ -84,6 +88,9 @@ internal sealed class LogClient : IDisposable
         return result;
     }
 
+    /// <summary>Whether the next append goes over the connection of its own.</summary>
+    public bool IsDirect => _direct.Current is not null;
+
     /// <summary>Whether the next append to a stream goes by the shared script.</summary>
     public bool WillShare(string stream)
     {
@@ -110,5 +117,13 @@ internal sealed class LogClient : IDisposable
         await Database.ExecuteAsync("DEBUG", "CHANGE-REPL-ID");
     }
 
-    public void Dispose() => _redis.Dispose();
+    /// <summary>Waits until appends go over the connection of their own.</summary>
+    public Task BecomeDirectAsync() => Eventually.TrueAsync(
+        () => IsDirect, TimeSpan.FromSeconds(20), "the direct connection", TestContext.Current.CancellationToken);
+
+    public void Dispose()
+    {
+        _direct.Dispose();
+        _redis.Dispose();
+    }
 }

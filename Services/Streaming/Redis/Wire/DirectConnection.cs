@@ -11,6 +11,8 @@ namespace AspireStreaming.Streaming.Redis.Wire;
 /// </summary>
 public sealed class DirectConnection : IAsyncDisposable, IDisposable
 {
+    private const string Purpose = "appends";
+
     /// <summary>A connection that lived shorter is not opened again at once.</summary>
     private static readonly TimeSpan ShortLife = TimeSpan.FromSeconds(5);
 
@@ -176,7 +178,7 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
     /// <summary>Opens a connection to the one master, if it leads to the process that the client is connected to.</summary>
     private async Task<CommandConnection?> OpenAsync(CancellationToken cancellationToken)
     {
-        if (SoleMaster.Find(_redis) is not { } master || WireSettings.From(_configuration, master.EndPoint) is not { } settings)
+        if (SoleMaster.Find(_redis) is not { } master || WireSettings.From(_configuration, master.EndPoint, Purpose) is not { } settings)
         {
             return null;
         }
@@ -185,9 +187,9 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
         try
         {
             await connection.OpenAsync(_time, cancellationToken).ConfigureAwait(false);
-            var server = await master.InfoAsync("server").WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false);
-            var runId = server.SelectMany(section => section).FirstOrDefault(line => line.Key == "run_id").Value;
-            if (connection.IsMaster && connection.RunId == runId)
+            var info = (string)(await _redis.GetDatabase().ExecuteAsync("INFO", "server")
+                .WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false))!;
+            if (connection.IsMaster && connection.RunId == WireConnection.Field(info, "run_id:"))
             {
                 return connection;
             }

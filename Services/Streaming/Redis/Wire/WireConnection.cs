@@ -60,6 +60,10 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     /// <summary>Held while anything of the queue of what is sent changes.</summary>
     protected Lock Lock { get; } = new();
 
+    /// <summary>A field of what <c>INFO</c> tells.</summary>
+    public static string? Field(string info, string name) =>
+        info.Split('\n').FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?[name.Length..].Trim();
+
     /// <summary>Connects and introduces itself.</summary>
     /// <exception cref="TimeoutException">It took too long.</exception>
     /// <exception cref="RedisErrorException">Redis refuses.</exception>
@@ -309,9 +313,6 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
             }
         }
     }
-
-    private static string? Field(string info, string name) =>
-        info.Split('\n').FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?[name.Length..].Trim();
 
     private RespReply Answer()
     {
