@@ -35,6 +35,13 @@ public static class StreamingServices
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILogger<DirectConnection>>(),
             provider.GetService<RedisGate>()));
+        services.TryAddSingleton(provider => new DirectSubscriptions(
+            provider.GetRequiredService<IConnectionMultiplexer>(),
+            provider.GetRequiredService<IOptionsMonitor<ConfigurationOptions>>().CurrentValue,
+            provider.GetRequiredService<IOptions<HotLogOptions>>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<DirectSubscriptions>>(),
+            provider.GetService<RedisGate>()));
         services.TryAddSingleton<HotLog>();
         services.TryAddSingleton<HotLogReader>();
         services.TryAddSingleton<HotLogTrimmer>();

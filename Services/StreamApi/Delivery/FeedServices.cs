@@ -1,5 +1,6 @@
 using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.Streaming.Redis.Wire;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
 
@@ -8,6 +9,7 @@ namespace AspireStreaming.StreamApi.Delivery;
 /// <summary>What all feeds share.</summary>
 internal sealed class FeedServices(
     IConnectionMultiplexer redis,
+    DirectSubscriptions direct,
     HotLogReader log,
     TierReader tiers,
     RedisGate gate,
@@ -20,6 +22,8 @@ internal sealed class FeedServices(
     ILogger<StreamFeed> logger)
 {
     public IConnectionMultiplexer Redis => redis;
+
+    public DirectSubscriptions Direct => direct;
 
     public HotLogReader Log => log;
 

@@ -47,10 +47,16 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
     }
 
     /// <summary>Wakes all readers.</summary>
-    public void Pulse()
+    /// <param name="inline">Whether this thread may do it itself.</param>
+    public void Pulse(bool inline = true)
     {
         var readers = Snapshot();
-        if (readers.Length <= InlineReaders)
+        if (readers.Length == 0)
+        {
+            return;
+        }
+
+        if (inline && readers.Length <= InlineReaders)
         {
             foreach (var reader in readers)
             {

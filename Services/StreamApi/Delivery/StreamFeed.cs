@@ -146,7 +146,9 @@ internal sealed class StreamFeed : IAsyncDisposable
     public void Expect() => Request(Work.ConfirmTail);
 
     /// <summary>Takes the events of one append.</summary>
-    public void Offer(EncodedEvent[] events)
+    /// <param name="events">The events.</param>
+    /// <param name="inline">Whether this thread may serve the readers.</param>
+    public void Offer(EncodedEvent[] events, bool inline = true)
     {
         var (appended, needsRepair) = _state.Offer(events);
         if (needsRepair)
@@ -156,7 +158,7 @@ internal sealed class StreamFeed : IAsyncDisposable
 
         if (appended)
         {
-            _readers.Pulse();
+            _readers.Pulse(inline);
         }
     }
 
@@ -197,18 +199,18 @@ internal sealed class StreamFeed : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private void OnWake(WakeMessage wake)
+    private void OnWake(WakeMessage wake, bool inline)
     {
         switch (wake.Kind)
         {
             case WakeKind.Appended:
-                Offer(EncodedEvent.Encode(Stream, wake.Batch.ReadEvents()));
+                Offer(EncodedEvent.Encode(Stream, wake.Batch.ReadEvents()), inline);
                 break;
             case WakeKind.AppendedToLog when !_state.HasReached(wake.Batch.Last):
                 Request(Work.Repair);
                 break;
             case WakeKind.Deleted when _state.TryDelete(wake.Batch.First):
-                _readers.Pulse();
+                _readers.Pulse(inline);
                 break;
             default:
                 break;
@@ -374,7 +376,7 @@ internal sealed class StreamFeed : IAsyncDisposable
         {
             _services.Metrics.LostWakes.Add(1);
             StreamApiLog.WakeLost(_services.Logger, Stream, last);
-            await _wakes.SubscribeAsync(cancellationToken);
+            await _wakes.RenewAsync(cancellationToken);
             await RepairAsync(cancellationToken);
         }
         else

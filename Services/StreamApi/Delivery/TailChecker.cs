@@ -36,6 +36,8 @@ internal sealed class TailChecker(
     {
         services.Gate.Restored += Hurry;
         link.Replaced += Resubscribe;
+        services.Direct.Restored += Hurry;
+        services.Direct.Moved += Resubscribe;
         try
         {
             var failures = 0;
@@ -70,6 +72,8 @@ internal sealed class TailChecker(
         {
             services.Gate.Restored -= Hurry;
             link.Replaced -= Resubscribe;
+            services.Direct.Restored -= Hurry;
+            services.Direct.Moved -= Resubscribe;
         }
     }
 

@@ -1,19 +1,36 @@
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.Streaming.Redis.Wire;
 using StackExchange.Redis;
 
 namespace AspireStreaming.StreamApi.Delivery;
 
-/// <summary>A stream's wake channel. Messages may come out of order; positions put them right.</summary>
-internal sealed class WakeSubscription(string stream, FeedServices services, Action<WakeMessage> onWake, Action onDamaged)
+/// <summary>
+/// A stream's wake channel: over the connection that is there for wakes, or by the client library where there is none. Messages may come
+/// out of order; positions put them right. One call at a time.
+/// </summary>
+/// <param name="stream">The stream.</param>
+/// <param name="services">What all feeds share.</param>
+/// <param name="onWake">Called for each message; told whether readers may be served in the thread that it came on.</param>
+/// <param name="onDamaged">Called for what is none.</param>
+internal sealed class WakeSubscription(string stream, FeedServices services, Action<WakeMessage, bool> onWake, Action onDamaged)
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
     private readonly RedisChannel _channel = new(StreamKeys.WakeChannel(stream), RedisChannel.PatternMode.Literal);
     private Action<RedisChannel, RedisValue>? _handler;
+    private bool _isDirect;
 
     /// <summary>Subscribes, again if there is a subscription already: it may have died unnoticed.</summary>
     public async Task SubscribeAsync(CancellationToken cancellationToken)
     {
+        if (await services.Direct.TrySubscribeAsync(StreamKeys.WakeChannel(stream), OnMessage, cancellationToken))
+        {
+            _isDirect = true;
+            await UnsubscribeClientAsync();
+            return;
+        }
+
+        _isDirect = false;
         var subscriber = services.Redis.GetSubscriber();
         if (_handler is null)
         {
@@ -31,6 +48,30 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
     /// <summary>Unsubscribes, if that is possible.</summary>
     public async Task UnsubscribeAsync()
     {
+        await UnsubscribeClientAsync();
+        try
+        {
+            await services.Direct.UnsubscribeAsync(StreamKeys.WakeChannel(stream)).WaitAsync(Timeout, services.Time, CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is RedisLostException or RedisErrorException or TimeoutException)
+        {
+            // The connection is gone, and the subscription with it.
+        }
+    }
+
+    /// <summary>A wake was lost: whether it was because the connection leads nowhere is looked at, too.</summary>
+    public Task RenewAsync(CancellationToken cancellationToken)
+    {
+        if (_isDirect)
+        {
+            services.Direct.Doubt();
+        }
+
+        return SubscribeAsync(cancellationToken);
+    }
+
+    private async Task UnsubscribeClientAsync()
+    {
         if (_handler is null)
         {
             return;
@@ -39,6 +80,7 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
         try
         {
             await services.Redis.GetSubscriber().UnsubscribeAsync(_channel, _handler).WaitAsync(Timeout, services.Time, CancellationToken.None);
+            _handler = null;
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException or ObjectDisposedException)
         {
@@ -46,13 +88,15 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
         }
     }
 
-    private void OnMessage(RedisChannel channel, RedisValue message)
+    private void OnMessage(RedisChannel channel, RedisValue message) => OnMessage((byte[])message!, inline: true);
+
+    private void OnMessage(ReadOnlyMemory<byte> message, bool inline)
     {
         try
         {
             services.Metrics.Woken();
             services.Gate.Succeeded();
-            onWake(WakeMessage.Parse((byte[])message!));
+            onWake(WakeMessage.Parse(message), inline);
         }
         catch (Exception exception) when (exception is InvalidDataException or FormatException)
         {

@@ -3,6 +3,7 @@ using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
+using AspireStreaming.Streaming.Redis.Wire;
 using AspireStreaming.TestSupport;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
@@ -67,6 +68,7 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
             var options = Options.Create(new DeliveryOptions { WindowEvents = 16 + _random.Next(20), PreloadEvents = 8 });
             Feed = new StreamFeed(_stream, new FeedServices(
                 Get<IConnectionMultiplexer>(),
+                Get<DirectSubscriptions>(),
                 Get<HotLogReader>(),
                 Get<TierReader>(),
                 Get<RedisGate>(),

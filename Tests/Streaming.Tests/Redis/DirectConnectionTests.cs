@@ -308,12 +308,17 @@ public sealed class DirectConnectionTests : IAsyncLifetime
         return result!;
     }
 
-    private static async Task KillAsync(LogClient client, string name)
-    {
-        var list = (string)(await client.Database.ExecuteAsync("CLIENT", "LIST"))!;
-        var id = list.Split('\n').Single(line => line.Contains($" name={name} ", StringComparison.Ordinal)).Split(' ')[0]["id=".Length..];
-        await client.Database.ExecuteAsync("CLIENT", "KILL", "ID", id);
-    }
+    /// <summary>Kills a connection, once it is there.</summary>
+    private static Task KillAsync(LogClient client, string name) => Eventually.TrueAsync(
+        async () =>
+        {
+            var list = (string)(await client.Database.ExecuteAsync("CLIENT", "LIST"))!;
+            var line = list.Split('\n').FirstOrDefault(line => line.Contains($" name={name} ", StringComparison.Ordinal));
+            return line is not null && (int)await client.Database.ExecuteAsync("CLIENT", "KILL", "ID", line.Split(' ')[0]["id=".Length..]) == 1;
+        },
+        Deadline,
+        "the connection to be killed",
+        Cancelled);
 
     /// <summary>Name of the connection that called the last script.</summary>
     private static async Task<string> LastCallerAsync(LogClient client)
