@@ -164,7 +164,8 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
 
     private async Task SendManyAsync(List<AppendCall> calls)
     {
-        RedisResult[] replies;
+        byte[][]? lines = null;
+        RedisResult[] replies = [];
         try
         {
             var keys = new RedisKey[calls.Count];
@@ -179,7 +180,15 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
 
             var reply = await redis.GetDatabase().ScriptEvaluateAsync(calls[0].Script, keys, arguments)
                 .WaitAsync(timeout, time, CancellationToken.None).ConfigureAwait(false);
-            replies = keys.Length == 1 ? [reply] : (RedisResult[])reply!;
+            try
+            {
+                lines = AppendReply.SplitLines((byte[])reply!, keys.Length);
+            }
+            catch (InvalidCastException)
+            {
+                // One of them failed, and so the reply is an array; the client library does not tell its kind otherwise.
+                replies = (RedisResult[])reply!;
+            }
         }
         catch (Exception exception)
         {
@@ -196,7 +205,14 @@ internal sealed class AppendLane(IConnectionMultiplexer redis, TimeSpan timeout,
         Release(null);
         for (var index = 0; index < calls.Count; index++)
         {
-            Complete(calls[index], replies[index]);
+            if (lines is not null)
+            {
+                calls[index].Succeeded(lines[index]);
+            }
+            else
+            {
+                Complete(calls[index], replies[index]);
+            }
         }
     }
 
