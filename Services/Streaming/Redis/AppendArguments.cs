@@ -5,20 +5,16 @@ namespace AspireStreaming.Streaming.Redis;
 
 /// <summary>What append.lua expects for one request, in the form that either connection sends; append.lua says what is what.</summary>
 /// <param name="epoch">The partition's epoch, for the script that serves all partitions; else null.</param>
-/// <param name="limit">Most bytes in the archive log.</param>
-/// <param name="attempt">The request's name, and where there are identities what bounds them.</param>
-/// <param name="rare">What is seldom needed, or empty.</param>
+/// <param name="head">The request's name alone, or with what else the script has to know.</param>
 /// <param name="isGenerated">Whether all ids are the publisher's own, so that there are no identities.</param>
 /// <param name="events">The events.</param>
-internal sealed class AppendArguments(byte[]? epoch, long limit, string attempt, string rare, bool isGenerated, IReadOnlyList<AppendEvent> events)
+internal sealed class AppendArguments(byte[]? epoch, string head, bool isGenerated, IReadOnlyList<AppendEvent> events)
 {
     /// <summary>How many they are.</summary>
-    public int Count { get; } = (epoch is null ? 4 : 5) + (isGenerated ? events.Count : 2 * events.Count);
+    public int Count { get; } = (epoch is null ? 1 : 2) + (isGenerated ? events.Count : 2 * events.Count);
 
     /// <summary>About what they weigh.</summary>
     public int Bytes { get; } = Weigh(events);
-
-    private int EventCount => isGenerated ? -events.Count : events.Count;
 
     public void Write(RespBuffer into)
     {
@@ -27,10 +23,7 @@ internal sealed class AppendArguments(byte[]? epoch, long limit, string attempt,
             into.Write(epoch);
         }
 
-        into.Write(limit);
-        into.Write(attempt);
-        into.Write(rare);
-        into.Write(EventCount);
+        into.Write(head);
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];
@@ -51,10 +44,7 @@ internal sealed class AppendArguments(byte[]? epoch, long limit, string attempt,
             into[next++] = epoch;
         }
 
-        into[next++] = limit;
-        into[next++] = attempt;
-        into[next++] = rare;
-        into[next++] = EventCount;
+        into[next++] = head;
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];

@@ -52,6 +52,9 @@ internal sealed class AppendCall(byte[] script, byte[] stream, AppendArguments a
     }
 
     /// <inheritdoc cref="Take(in RespReply)"/>
+    public void Take(byte[] line) => _reply = line;
+
+    /// <inheritdoc cref="Take(in RespReply)"/>
     public void Take(RedisResult reply)
     {
         try

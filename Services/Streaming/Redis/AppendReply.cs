@@ -15,7 +15,7 @@ internal enum AppendReplyStatus
     BacklogFull,
 }
 
-/// <summary>Reads a reply of append.lua: a word and what belongs to it, with spaces between.</summary>
+/// <summary>Reads a request's line of a reply of append.lua: fields with spaces between.</summary>
 internal readonly struct AppendReply
 {
     private const int MaxFields = 10;
@@ -27,7 +27,7 @@ internal readonly struct AppendReply
         _text = text;
         Status = text.AsSpan() switch
         {
-            [(byte)'O', (byte)'K', ..] => AppendReplyStatus.Appended,
+            [>= (byte)'0' and <= (byte)'9', ..] or [(byte)'O', (byte)'K', ..] => AppendReplyStatus.Appended,
             [(byte)'S', ..] => AppendReplyStatus.Stale,
             [(byte)'L', ..] => AppendReplyStatus.LookUp,
             [(byte)'E', (byte)'N', ..] => AppendReplyStatus.Ended,
@@ -39,16 +39,24 @@ internal readonly struct AppendReply
 
     public AppendReplyStatus Status { get; }
 
-    /// <summary>Bytes in the partition's archive log; where events were appended or the log is full.</summary>
-    public long ArchiveBytes
+    /// <summary>
+    /// Bytes in the partition's archive log; where events were appended or the log is full. Null in most replies to a single event.
+    /// </summary>
+    public long? ArchiveBytes
     {
         get
         {
             Span<Range> fields = stackalloc Range[MaxFields];
-            Split(fields);
-            return Number(fields[Status == AppendReplyStatus.Appended ? 5 : 1]);
+            var count = Split(fields);
+            return Status == AppendReplyStatus.BacklogFull ? Number(fields[1])
+                : !IsShort ? Number(fields[5])
+                : count > 3 ? Number(fields[3])
+                : null;
         }
     }
+
+    /// <summary>Whether it speaks of one new event, and says only what differs between such.</summary>
+    private bool IsShort => _text[0] <= '9';
 
     /// <summary>What the caller of the log is told.</summary>
     public AppendResult ToResult(bool idempotencyPartial)
@@ -57,6 +65,17 @@ internal readonly struct AppendReply
         var count = Split(fields);
         switch (Status)
         {
+            case AppendReplyStatus.Appended when IsShort:
+                var position = Position(fields[0]);
+                return new AppendResult(
+                    AppendStatus.Appended,
+                    position,
+                    position,
+                    1,
+                    0,
+                    IdempotencyPartial: idempotencyPartial,
+                    RecordedAt: Number(fields[2]),
+                    LogId: Position(fields[1]));
             case AppendReplyStatus.Appended:
                 return new AppendResult(
                     AppendStatus.Appended,

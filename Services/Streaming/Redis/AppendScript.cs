@@ -68,21 +68,24 @@ internal sealed class AppendScript(AppendLane lane, AppendCall first, List<Appen
         {
             first.Take(reply);
         }
+        else if (reply.Kind == RespKind.Bulk && reply.Count == 0)
+        {
+            TakeLines(reply.Value);
+        }
         else if (reply.Kind == RespKind.Array && reply.Count == Callers)
         {
+            // One of them failed, and its element is an error.
             var elements = reply.Value;
             for (var index = 0; index < Callers; index++)
             {
                 RespReply.TryRead(elements, out var element, out var length);
                 elements = elements[length..];
-                (index == 0 ? first : more[index - 1]).Take(element);
+                Call(index).Take(element);
             }
         }
         else
         {
-            _failure = reply.Kind == RespKind.Error
-                ? new RedisErrorException(reply.Text)
-                : new InvalidDataException("The append script answered for another number of requests.");
+            _failure = reply.Kind == RespKind.Error ? new RedisErrorException(reply.Text) : OtherNumber();
         }
     }
 
@@ -95,11 +98,24 @@ internal sealed class AppendScript(AppendLane lane, AppendCall first, List<Appen
             return;
         }
 
-        var replies = (RedisResult[])reply!;
-        for (var index = 0; index < Callers; index++)
+        byte[] lines;
+        try
         {
-            (index == 0 ? first : more[index - 1]).Take(replies[index]);
+            lines = (byte[])reply!;
         }
+        catch (InvalidCastException)
+        {
+            // One of them failed, and so the reply is an array; the client library does not tell its kind otherwise.
+            var replies = (RedisResult[])reply!;
+            for (var index = 0; index < Callers; index++)
+            {
+                Call(index).Take(replies[index]);
+            }
+
+            return;
+        }
+
+        TakeLines(lines);
     }
 
     public override void Complete(bool inline)
@@ -124,5 +140,29 @@ internal sealed class AppendScript(AppendLane lane, AppendCall first, List<Appen
         lane.Release(exception);
         first.Fail(exception);
         more?.ForEach(call => call.Fail(exception));
+    }
+
+    private static InvalidDataException OtherNumber() => new("The append script answered for another number of requests.");
+
+    private AppendCall Call(int index) => index == 0 ? first : more![index - 1];
+
+    /// <summary>A line for each request.</summary>
+    private void TakeLines(ReadOnlySpan<byte> text)
+    {
+        var index = 0;
+        foreach (var range in text.Split((byte)'\n'))
+        {
+            if (index < Callers)
+            {
+                Call(index).Take(text[range].ToArray());
+            }
+
+            index++;
+        }
+
+        if (index != Callers)
+        {
+            _failure = OtherNumber();
+        }
     }
 }

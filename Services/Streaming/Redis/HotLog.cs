@@ -28,6 +28,12 @@ public sealed class HotLog
     /// <summary>Requests that have to wait before a second shared script is sent beside the first.</summary>
     private const int EnoughForSecondScript = 32;
 
+    /// <summary>
+    /// Below the cap by so much that a single event need not be checked: more than a script brings, and than this process can have
+    /// missed of what the replies to such events tell now and then only.
+    /// </summary>
+    private const long FarFromFull = 8 << 20;
+
     private const char Separator = '\u001f';
 
     private readonly IConnectionMultiplexer _redis;
@@ -143,7 +149,11 @@ public sealed class HotLog
             switch (reply.Status)
             {
                 case AppendReplyStatus.Appended:
-                    Volatile.Write(ref _archiveBytes[partition], reply.ArchiveBytes);
+                    if (reply.ArchiveBytes is { } held)
+                    {
+                        Volatile.Write(ref _archiveBytes[partition], held);
+                    }
+
                     if (shared is null && _options.ShareScripts)
                     {
                         _shared.Want(partition, scripts.Epoch);
@@ -160,7 +170,7 @@ public sealed class HotLog
                     lookedUp = true;
                     break;
                 case AppendReplyStatus.BacklogFull:
-                    Volatile.Write(ref _archiveBytes[partition], reply.ArchiveBytes);
+                    Volatile.Write(ref _archiveBytes[partition], reply.ArchiveBytes ?? 0);
                     return reply.ToResult(idempotencyPartial: false);
                 default:
                     return reply.ToResult(idempotencyPartial: false);
@@ -274,9 +284,11 @@ public sealed class HotLog
         plain &= allGenerated || !anyGenerated;
         return new AppendArguments(
             shared?.EpochText,
-            BacklogLimit(partition),
-            allGenerated ? request.Attempt : request.Attempt + _idLimits,
-            plain ? "" : Extras(request, lookedUp, knowledge),
+            plain && allGenerated && events.Count == 1 && IsFarFromFull(partition)
+                ? request.Attempt
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $" {(allGenerated ? -events.Count : events.Count)} {BacklogLimit(partition)} {request.Attempt}{(allGenerated ? "" : _idLimits)}{(plain ? "" : Extras(request, lookedUp, knowledge))}"),
             allGenerated,
             events);
     }
@@ -289,7 +301,7 @@ public sealed class HotLog
         var terminal = last.Flags.HasFlag(EventFlags.Terminal);
         var archived = knowledge is { Last.IsZero: false };
         var text = new StringBuilder(128);
-        text.Append(generated).Append(Separator);
+        text.Append(Separator).Append(generated).Append(Separator);
         text.Append(request.Expected?.ToString()).Append(Separator);
         text.Append(terminal ? StreamStates.AfterTerminal(last.Type) : "").Append(Separator);
         text.Append(terminal ? last.Type : "").Append(Separator);
@@ -340,6 +352,14 @@ public sealed class HotLog
 
         var others = ArchiveBacklogBytes - Volatile.Read(ref _archiveBytes[partition]);
         return Math.Max(1, _options.MaxArchiveBacklogBytes - others);
+    }
+
+    /// <summary>Whether a single event may go without a look at the cap; not before the partition was heard of.</summary>
+    private bool IsFarFromFull(int partition)
+    {
+        var most = _options.MaxArchiveBacklogBytes;
+        return most == 0
+            || (Volatile.Read(ref _archiveBytes[partition]) > 0 && ArchiveBacklogBytes < most - Math.Min(FarFromFull, most / 2));
     }
 
     private async Task<ArchiveKnowledge?> LookUpAsync(string stream, IReadOnlyList<AppendEvent> events, CancellationToken cancellationToken)

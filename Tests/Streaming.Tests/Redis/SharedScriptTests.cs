@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
@@ -93,6 +94,64 @@ public sealed class SharedScriptTests : IAsyncLifetime
                 Assert.Equal(AppendStatus.Appended, (await appends[index]).Status);
             }
         }
+    }
+
+    [Fact]
+    public async Task Wakes_go_to_those_streams_of_a_script_that_somebody_listens_to()
+    {
+        var streams = await OpenAsync(32);
+        var heard = new ConcurrentDictionary<string, ConcurrentQueue<WakeMessage>>();
+        foreach (var stream in streams.Take(2))
+        {
+            await ListenAsync(_client.Subscriber, stream, heard);
+        }
+
+        var before = await CallsAsync("publish");
+        const int Turns = 10;
+        var results = await Task.WhenAll(Enumerable.Range(0, Turns).SelectMany(_ => streams.Select(
+            async stream => (Stream: stream, Result: await _client.Log.AppendAsync(Generated(stream, 1), Cancelled)))));
+
+        // A script of few requests does not ask.
+        Assert.InRange(await CallsAsync("publish") - before, 2 * Turns, results.Length / 2);
+        foreach (var stream in streams.Take(2))
+        {
+            await Eventually.TrueAsync(
+                () => Task.FromResult(heard.TryGetValue(stream, out var wakes) && wakes.Count == Turns), TimeSpan.FromSeconds(10), $"{Turns} wakes of {stream}", Cancelled);
+            var stored = (await _client.ReadAllAsync(stream))[1..];
+            Assert.Equal(
+                stored.Select(item => (item.Position, item.RecordedAt, IdOf(item))),
+                heard[stream].SelectMany(wake => wake.Batch.ReadEvents()).Select(item => (item.Position, item.RecordedAt, IdOf(item))));
+            Assert.Equal(
+                stored.Select(item => item.Position).Order(),
+                results.Where(item => item.Stream == stream).Select(item => item.Result.First).Order());
+        }
+    }
+
+    [Fact]
+    public async Task Wakes_reach_who_listens_at_a_replica()
+    {
+        await using var replica = await RedisProcess.StartAsync(
+            arguments: ["--replicaof", .. _redis.ConnectionString.Split(':', ',').Take(2)], cancellationToken: Cancelled);
+        using var connection = await ConnectionMultiplexer.ConnectAsync(replica.ConnectionString);
+        await Eventually.TrueAsync(
+            async () => ((string)(await connection.GetDatabase().ExecuteAsync("INFO", "replication"))!).Contains("master_link_status:up", StringComparison.Ordinal),
+            TimeSpan.FromSeconds(20),
+            "the replica to follow",
+            Cancelled);
+        var streams = await OpenAsync(32);
+        var heard = new ConcurrentDictionary<string, ConcurrentQueue<WakeMessage>>();
+        foreach (var stream in streams)
+        {
+            await ListenAsync(connection.GetSubscriber(), stream, heard);
+        }
+
+        await Task.WhenAll(streams.Select(stream => _client.Log.AppendAsync(Generated(stream, 1), Cancelled)));
+
+        await Eventually.TrueAsync(
+            () => Task.FromResult(heard.Count == streams.Length && heard.Values.All(wakes => wakes.Count == 1)),
+            TimeSpan.FromSeconds(10),
+            "a wake of each stream at the replica",
+            Cancelled);
     }
 
     [Fact]
@@ -237,12 +296,17 @@ public sealed class SharedScriptTests : IAsyncLifetime
         }
     }
 
-    /// <summary>Scripts that Redis has run.</summary>
-    private async Task<long> CallsAsync()
+    private static Task ListenAsync(ISubscriber subscriber, string stream, ConcurrentDictionary<string, ConcurrentQueue<WakeMessage>> heard) =>
+        subscriber.SubscribeAsync(
+            new RedisChannel(StreamKeys.WakeChannel(stream), RedisChannel.PatternMode.Literal),
+            (_, message) => heard.GetOrAdd(stream, _ => new()).Enqueue(WakeMessage.Parse((byte[])message!)));
+
+    /// <summary>How many times Redis has run a command, by default scripts.</summary>
+    private async Task<long> CallsAsync(string command = "evalsha")
     {
-        const string Name = "cmdstat_evalsha:calls=";
+        var name = $"cmdstat_{command}:calls=";
         var statistics = (string)(await _client.Database.ExecuteAsync("INFO", "commandstats"))!;
-        var at = statistics.IndexOf(Name, StringComparison.Ordinal) + Name.Length;
+        var at = statistics.IndexOf(name, StringComparison.Ordinal) + name.Length;
         return long.Parse(statistics.AsSpan(at, statistics.IndexOf(',', at) - at), CultureInfo.InvariantCulture);
     }
 }

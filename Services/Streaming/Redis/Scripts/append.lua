@@ -8,13 +8,14 @@
 -- KEYS  the stream of each request: {partition}:s:<name>
 -- ARGV  per request:
 --       0 where OWN is nil: the partition's epoch
---       1 most bytes in the archive log, 0 = no limit
---       2 attempt token; where there are identities, also half of the idempotency window in ms and most ids per idempotency hash
---       3 '' or what is seldom needed, see extras()
---       4 number of events; negative if the publisher has generated all their ids
+--       1 attempt token: one event with an id that the publisher generated and with nothing unusual about it; the archive log is far
+--         from full. Else a space and then, with spaces between: number of events, negative if the publisher has generated all their
+--         ids; most bytes in the archive log, 0 = no limit; attempt token; where there are identities, also half of the idempotency
+--         window in ms and most ids per idempotency hash. What is seldom needed may follow a unit separator, see extras().
 --       then per event: identity (16 bytes, '' for a generated id; left out where the number is negative), frame
 --
--- Replies one string, or one for each request if there are several:
+-- Replies one string, with a line for each request; an array where one failed, since that one's element is an error.
+--   position archive-log-id recorded [archive-log-bytes]   of one new event without link; bytes now and then
 --   OK first last accepted duplicates archive-log-bytes recorded link-or-dash archive-log-id-or-dash [position,position,... where not
 --     all events are new]
 --   STALE epoch   LOOKUP   ENDED state current   EXPECTED current   BACKLOG bytes
@@ -41,6 +42,8 @@ end
 local tags, stored, lead = {}, {}, 0
 -- Bytes in the archive logs, and the keys of those that grew: written once at the end, not for every request.
 local held, grown = {}, {}
+-- The channels of the requests' streams, and how many listen on each; nil where all have to be published to.
+local channels, listeners
 if OWN then
   local state = call('MGET', OWN .. 'epoch', OWN .. 'archive:bytes')
   if state[1] ~= OWN_EPOCH then
@@ -48,16 +51,18 @@ if OWN then
     for n = 1, #KEYS do
       stale[n] = 'STALE ' .. (state[1] or '')
     end
-    return #stale == 1 and stale[1] or stale
+    return table.concat(stale, '\n')
   end
   held[OWN] = tonumber(state[2] or 0)
 else
   lead = 1
+  channels = {'PUBSUB', 'NUMSUB'}
   local list, keys = {}, {}
   for n = 1, #KEYS do
     local key = KEYS[n]
     local tag = sub(key, 1, find(key, ':', 1, true))
     tags[n] = tag
+    channels[n + 2] = tag .. 'c:' .. sub(key, #tag + 3)
     if not stored[tag] then
       stored[tag] = ''
       list[#list + 1] = tag
@@ -70,55 +75,65 @@ else
     stored[list[n]] = state[2 * n - 1] or ''
     held[list[n]] = tonumber(state[2 * n] or 0)
   end
+  -- To put a wake together that nobody hears costs more than to ask. Who listens at a replica is not known here. Nobody comes to listen
+  -- meanwhile, and who comes later reads the stream after that.
+  if #KEYS >= 4 and find(call('INFO', 'replication'), 'connected_slaves:0', 1, true) then
+    listeners = call(unpack(channels))
+  end
 end
 local time = call('TIME')
 local clock = time[1] * 1000 + math.floor(time[2] / 1000)
 local clock_text = format('%d', clock)
 
--- Of the request at hand: what its partition's keys begin with, the partition's epoch, some of those keys.
-local TAG, EPOCH, ARCHIVE, META
+-- Of the request at hand: what its partition's keys begin with, the partition's epoch, its archive log, and whether anybody listens.
+local TAG, EPOCH, ARCHIVE, heard
 local general
 
 local function grow(size)
+  local bytes = held[TAG] + size
+  held[TAG] = bytes
   if not grown[TAG] then
     grown[TAG] = true
     grown[#grown + 1] = TAG
   end
-  held[TAG] = held[TAG] + size
-  return held[TAG]
+  return bytes
 end
 
 local function append(key, stream, base)
-  local limit, rare, count, meta_key = tonumber(ARGV[base + 1]), ARGV[base + 3], tonumber(ARGV[base + 4]), META .. stream
+  local head, meta_key = ARGV[base + 1], TAG .. 'm:' .. stream
   -- One event with a generated id to a stream with nothing unusual about it: what most publishers send, and so without detours.
-  if count == -1 and rare == '' then
+  if string.byte(head) ~= 32 then
     local meta = call('HMGET', meta_key, 's', 'rt', 'f')
     local mark = meta[3]
     if mark and sub(mark, 1, #EPOCH) == EPOCH then
-      local frame = ARGV[base + 5]
-      if limit > 0 and held[TAG] > limit then
-        return format('BACKLOG %d', held[TAG])
-      end
-      local recorded, earlier = clock_text, meta[2]
-      if tonumber(earlier) > clock then
-        recorded = earlier
-      elseif clock - earlier >= 1000 then
-        -- The index only orders listings: a second is fine enough, and spares most appends the write.
-        call('ZADD', TAG .. 'streams', recorded, stream)
+      local frame, recorded, earlier = ARGV[base + 2], clock_text, meta[2]
+      if earlier ~= recorded then
+        local ago = clock - earlier
+        if ago < 0 then
+          recorded = earlier
+        elseif ago >= 1000 then
+          -- The index only orders listings: a second is fine enough, and spares most appends the write.
+          call('ZADD', TAG .. 'streams', recorded, stream)
+        end
       end
       local sequence = format('%d', meta[1] + 1)
       local position = sub(mark, #EPOCH + 2) .. sequence
-      local header = position .. ' ' .. recorded .. ' - 1'
       call('XADD', key, position, 'e', frame, 'r', recorded)
-      local id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. header, 'd', frame)
-      local bytes = grow(#frame + #stream + 100)
+      local id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. position .. ' ' .. recorded .. ' - 1', 'd', frame)
+      local size = #frame + #stream + 100
+      local bytes = grow(size)
       call('HSET', meta_key, 's', sequence, 'rt', recorded)
-      if #frame <= 65536 then
-        call('PUBLISH', TAG .. 'c:' .. stream, 'A ' .. header .. '\n' .. frame)
-      else
-        call('PUBLISH', TAG .. 'c:' .. stream, 'P ' .. header .. '\n')
+      if heard then
+        if #frame <= 65536 then
+          call('PUBLISH', TAG .. 'c:' .. stream, 'A ' .. position .. ' ' .. recorded .. ' - 1\n' .. frame)
+        else
+          call('PUBLISH', TAG .. 'c:' .. stream, 'P ' .. position .. ' ' .. recorded .. ' - 1\n')
+        end
       end
-      return format('OK %s %s 1 0 %d %s - %s', position, position, bytes, recorded, id)
+      if bytes % 4096 < size then
+        return position .. ' ' .. id .. ' ' .. recorded .. format(' %d', bytes)
+      end
+      return position .. ' ' .. id .. ' ' .. recorded
     end
   end
   general = general or (function()
@@ -155,12 +170,16 @@ local function append(key, stream, base)
       return held[TAG], id
     end
 
-    return function(key, stream, meta_key, limit, rare, count, base)
+    return function(key, stream, meta_key, head, base)
       local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
-      local attempt, half, most_ids = string.match(ARGV[base + 2], '^(%S+) ?(%d*) ?(%d*)$')
+      local count, limit, attempt, half, most_ids, rare = -1, 0, head, '', '', ''
+      if string.byte(head) == 32 then
+        count, limit, attempt, half, most_ids, rare = string.match(head, '^ (%-?%d+) (%d+) ([^ \31]+) ?(%d*) ?(%d*)\31?(.*)$')
+        count, limit = tonumber(count), tonumber(limit)
+      end
       local step = count < 0 and 1 or 2
       count = math.abs(count)
-      local first_frame = base + 4 + step
+      local first_frame = base + 1 + step
       local generated = step == 1 and 'n' or ''
       local expected, end_state, end_type, looked_up, archived_epoch, archived_sequence = '', '', '', '0', '', ''
       local archived_state, elsewhere, wanted_ids, named_attempt = '', '', '', attempt
@@ -252,7 +271,7 @@ local function append(key, stream, base)
         if stored_slot then
           local ids, at = {}, {}
           for i = 1, count do
-            local id = ARGV[base + 3 + 2 * i]
+            local id = ARGV[base + 2 * i]
             if id ~= '' and not positions[i] then
               ids[#ids + 1] = id
               at[#at + 1] = i
@@ -287,7 +306,7 @@ local function append(key, stream, base)
         if positions[i] then
           if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
         else
-          local id = step == 2 and ARGV[base + 3 + 2 * i] or ''
+          local id = step == 2 and ARGV[base + 2 * i] or ''
           if id == '' then
             new[#new + 1] = i
           elseif first_of[id] then
@@ -342,7 +361,7 @@ local function append(key, stream, base)
         end
         frames[n] = frame
         if step == 2 then
-          local id = ARGV[base + 3 + 2 * i]
+          local id = ARGV[base + 2 * i]
           if id ~= '' then
             remember[#remember + 1] = id
             remember[#remember + 1] = position .. ' ' .. attempt
@@ -415,37 +434,48 @@ local function append(key, stream, base)
         call('ZADD', TAG .. 'streams', recorded, stream)
       end
 
-      local wake = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames)
-      local body = table.concat(frames)
-      if #body <= 65536 then
-        wake = 'A ' .. wake .. body
-      else
-        wake = 'P ' .. wake
+      if heard then
+        local wake = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames)
+        local body = table.concat(frames)
+        if #body <= 65536 then
+          wake = 'A ' .. wake .. body
+        else
+          wake = 'P ' .. wake
+        end
+        call('PUBLISH', TAG .. 'c:' .. stream, wake)
       end
-      call('PUBLISH', TAG .. 'c:' .. stream, wake)
       return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
         log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
     end
   end)()
-  return general(key, stream, meta_key, limit, rare, count, base)
+  return general(key, stream, meta_key, head, base)
 end
 
-local replies, base = {}, lead
+local replies, base, failed = {}, lead, false
 for n = 1, #KEYS do
   local key, tag = KEYS[n], OWN or tags[n]
   if tag ~= TAG then
-    TAG, ARCHIVE, META = tag, tag .. 'archive', tag .. 'm:'
+    TAG, ARCHIVE = tag, tag .. 'archive'
   end
   EPOCH = OWN_EPOCH or ARGV[base]
+  heard = not listeners or listeners[2 * n] > 0
   if not OWN and stored[tag] ~= EPOCH then
     replies[n] = 'STALE ' .. stored[tag]
   else
     -- What is wrong with one stream is no other request's business.
     local done, reply = pcall(append, key, sub(key, #tag + 3), base)
-    replies[n] = (done or type(reply) == 'table') and reply or {err = tostring(reply)}
+    if not done then
+      failed = true
+      reply = type(reply) == 'table' and reply or {err = tostring(reply)}
+    end
+    replies[n] = reply
   end
-  local count = tonumber(ARGV[base + 4])
-  base = base + 4 + lead + (count < 0 and -count or 2 * count)
+  local head, frames = ARGV[base + 1], 1
+  if string.byte(head) == 32 then
+    frames = tonumber(string.match(head, '%-?%d+'))
+    frames = frames < 0 and -frames or 2 * frames
+  end
+  base = base + 1 + lead + frames
 end
 if #grown > 0 then
   local sizes = {}
@@ -455,4 +485,7 @@ if #grown > 0 then
   end
   call('MSET', unpack(sizes))
 end
-return #replies == 1 and replies[1] or replies
+if failed then
+  return #replies == 1 and replies[1] or replies
+end
+return table.concat(replies, '\n')
