@@ -15,10 +15,10 @@ internal sealed class FrameBatch
     private const int MaxScale = 4;
 
     /// <summary>
-    /// Room asked of the response's pipe at once. The pieces of 4 KiB that it gives else go round a pool of all connections, so that
+    /// Room asked of the response's pipe for a batch. The pieces of 4 KiB that it gives else go round a pool of all connections, so that
     /// each is cold when it is written to, and an event in twelve is cut in two; the larger ones come from the thread's own.
     /// </summary>
-    private const int PieceBytes = 32 << 10;
+    private const int PieceBytes = 64 << 10;
 
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(250);
 

@@ -6,7 +6,7 @@ namespace AspireStreaming.StreamApi.Sse;
 /// Copies frames into a pipe with one call of the pipe for many frames: its bookkeeping costs more than copying a small frame.
 /// </summary>
 /// <param name="writer">The pipe.</param>
-/// <param name="pieceBytes">Room asked of the pipe at once; 0: what the pipe likes to give.</param>
+/// <param name="pieceBytes">Room asked of the pipe once its first piece is full; 0: what the pipe likes to give.</param>
 internal struct FrameWriter(PipeWriter writer, int pieceBytes = 0)
 {
     private Memory<byte> _memory;
@@ -26,7 +26,7 @@ internal struct FrameWriter(PipeWriter writer, int pieceBytes = 0)
             bytes = bytes[room..];
             _used += room;
             Advance();
-            _memory = writer.GetMemory(pieceBytes);
+            _memory = writer.GetMemory(Pending > bytes.Length ? pieceBytes : 0);
             room = _memory.Length;
         }
 

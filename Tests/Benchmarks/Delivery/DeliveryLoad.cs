@@ -18,6 +18,9 @@ internal sealed class DeliveryLoad : IDisposable
     private const int Batch = 500;
     private const int CallsPerConnection = 100;
 
+    /// <summary>Rounds that do not count: with fewer, the compiler works beside the first that do.</summary>
+    private const int WarmUps = 3;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly ConnectionMultiplexer _redis;
@@ -49,7 +52,7 @@ internal sealed class DeliveryLoad : IDisposable
     /// <param name="server">The Stream API's process id, whose CPU time is read from /proc.</param>
     /// <param name="subscribers">Subscribers of the one stream.</param>
     /// <param name="events">Events for each of them.</param>
-    /// <param name="rounds">Rounds; before them comes one that does not count.</param>
+    /// <param name="rounds">Rounds; before them come some that do not count.</param>
     /// <param name="only">Words of which one is in the names of the transports to be measured; none: all.</param>
     public static async Task<int> RunAsync(
         (int Redis, int Http, int Grpc) ports, int server, int subscribers, int events, int rounds, IReadOnlyList<string> only)
@@ -60,7 +63,7 @@ internal sealed class DeliveryLoad : IDisposable
             .Where(transport => only.Count == 0 || only.Any(word => transport.Name.Contains(word, StringComparison.OrdinalIgnoreCase)))
             .ToList();
         var results = transports.ToDictionary(transport => transport.Name, _ => new List<Result>());
-        for (var round = 0; round <= rounds; round++)
+        for (var round = 1 - WarmUps; round <= rounds; round++)
         {
             foreach (var (name, port, make) in transports)
             {
@@ -72,7 +75,7 @@ internal sealed class DeliveryLoad : IDisposable
 
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{(round == 0 ? "warm-up" : $"round {round}"),-8} {name,-32} {result.Rate,10:N0}/s  server {result.Server:F2} us, busiest thread {result.Use.BusiestServerThread:P0}; client {result.Client:F2} us, busiest thread {result.Use.BusiestClientThread:P0}, {result.Reads:N0} reads, {result.Writes:N0} writes; idle {result.Use.Idle:P0}; {result.Bytes:F0} bytes"));
+                    $"{(round <= 0 ? "warm-up" : $"round {round}"),-8} {name,-32} {result.Rate,10:N0}/s  server {result.Server:F2} us, busiest thread {result.Use.BusiestServerThread:P0}; client {result.Client:F2} us, busiest thread {result.Use.BusiestClientThread:P0}, {result.Reads:N0} reads, {result.Writes:N0} writes; idle {result.Use.Idle:P0}; {result.Bytes:F0} bytes"));
             }
         }
 
