@@ -19,6 +19,9 @@ var events = postgres.AddDatabase("events");
 // Threads that spin while waiting for work take the cores from the other processes of a development machine.
 const string NoSpinning = "DOTNET_ThreadPool_UnfairSemaphoreSpinLimit";
 
+// Buffers of batches on their way to many clients; those beyond what the pool keeps would be garbage each time.
+const string PooledBuffers = "DOTNET_SYSTEM_BUFFERS_SHAREDARRAYPOOL_MAXARRAYSPERPARTITION";
+
 var publisherApi = builder.AddProject<Projects.PublisherApi>("publisher-api")
     .WithReference(redis).WaitFor(redis)
     .WithReference(events).WaitFor(events)
@@ -38,6 +41,7 @@ var streamApi = builder.AddProject<Projects.StreamApi>("stream-api")
     .WithReference(events).WaitFor(events)
     .WithReference(publisherApi)
     .WithEnvironment(NoSpinning, "0")
+    .WithEnvironment(PooledBuffers, "128")
     .WithHttpHealthCheck("/health", endpointName: "http")
     .WithExternalHttpEndpoints();
 

@@ -17,6 +17,12 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
 {
     private const int MinBuffer = 4 << 10;
 
+    /// <summary>
+    /// What does not fit into the first buffer is more than an event or two: the next has room for most batches, so that it is copied
+    /// once. What does not fit into that is sent without waiting for the flush, as far as the socket takes it.
+    /// </summary>
+    private const int BatchBuffer = 64 << 10;
+
     private byte[]? _buffer;
     private int _used;
     private Task? _sending;
@@ -104,10 +110,37 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
             return buffer;
         }
 
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_used + wanted, 2 * buffer.Length));
+        if (buffer.Length >= BatchBuffer)
+        {
+            SendAhead(buffer);
+            if (buffer.Length - _used >= wanted)
+            {
+                return buffer;
+            }
+        }
+
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(_used + wanted, Math.Max(2 * buffer.Length, BatchBuffer)));
         buffer.AsSpan(0, _used).CopyTo(larger);
         ArrayPool<byte>.Shared.Return(buffer);
         return _buffer = larger;
+    }
+
+    /// <summary>Makes room by sending what is written already, unless something before it is still being sent.</summary>
+    private void SendAhead(byte[] buffer)
+    {
+        if (_sending is { IsCompleted: false })
+        {
+            return;
+        }
+
+        var sent = 0;
+        while (sent < _used && !_isGone && TrySend(buffer.AsSpan(sent, _used - sent), out var count))
+        {
+            sent += count;
+        }
+
+        buffer.AsSpan(sent, _used - sent).CopyTo(buffer);
+        _used = _isGone ? 0 : _used - sent;
     }
 
     /// <summary>Sends what the socket takes at once.</summary>

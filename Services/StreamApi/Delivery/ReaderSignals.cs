@@ -9,10 +9,19 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
     /// </summary>
     private const int InlineReaders = 4;
 
+    /// <summary>
+    /// Readers that are woken before others have the thread. HTTP/2 sends in another work item than the reader's: with all readers
+    /// woken first, all their batches would lie in memory at once, out of the processor's caches.
+    /// </summary>
+    private const int ReadersATurn = 16;
+
     private readonly Lock _lock = new();
     private readonly HashSet<ReaderSignal> _signals = [];
     private ReaderSignal[]? _snapshot;
     private int _pulses;
+    private int _served;
+    private int _next;
+    private ReaderSignal[] _turn = [];
 
     /// <summary>Number of readers.</summary>
     public int Count
@@ -71,16 +80,23 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
 
     void IThreadPoolWorkItem.Execute()
     {
-        int served;
-        do
+        if (_next >= _turn.Length)
         {
-            served = Volatile.Read(ref _pulses);
-            foreach (var reader in Snapshot())
-            {
-                reader.Set();
-            }
+            _served = Volatile.Read(ref _pulses);
+            _turn = Snapshot();
+            _next = 0;
         }
-        while (Interlocked.Add(ref _pulses, -served) > 0);
+
+        var end = Math.Min(_next + ReadersATurn, _turn.Length);
+        while (_next < end)
+        {
+            _turn[_next++].Set();
+        }
+
+        if (_next < _turn.Length || Interlocked.Add(ref _pulses, -_served) > 0)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
     }
 
     private ReaderSignal[] Snapshot()

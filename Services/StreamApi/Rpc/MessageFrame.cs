@@ -19,15 +19,19 @@ internal sealed class MessageFrame
     private const byte LengthDelimited = 2;
 
     private IMessage? _message;
-    private byte[] _head = [];
+    private ReadOnlyMemory<byte> _head;
     private ReadOnlyMemory<byte> _rest;
 
     /// <summary>The message's size, bytes.</summary>
     public int Length => _message?.CalculateSize() ?? (_head.Length + _rest.Length);
 
-    /// <summary>What stands before the event in a message of a session's subscription.</summary>
+    /// <summary>What stands before the event in a message of a session's subscription, behind room for the prefix.</summary>
     public static byte[] SessionHead(string sub) =>
-        [.. new ServerMessage { Sub = sub }.ToByteArray(), (ServerMessage.EventFieldNumber << 3) | LengthDelimited];
+    [
+        .. new byte[PrefixBytes],
+        .. new ServerMessage { Sub = sub }.ToByteArray(),
+        (ServerMessage.EventFieldNumber << 3) | LengthDelimited,
+    ];
 
     /// <summary>Writes what stands before a message that is not compressed.</summary>
     public static void WritePrefix(Span<byte> bytes, int length)
@@ -40,7 +44,7 @@ internal sealed class MessageFrame
     public void Set(IMessage message) => _message = message;
 
     /// <summary>Makes it an encoded message in two parts.</summary>
-    public void Set(byte[] head, ReadOnlyMemory<byte> rest)
+    public void Set(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> rest)
     {
         _message = null;
         _head = head;
@@ -58,7 +62,7 @@ internal sealed class MessageFrame
         }
         else
         {
-            writer.Write(_head);
+            writer.Write(_head.Span);
             writer.Write(_rest.Span);
         }
 

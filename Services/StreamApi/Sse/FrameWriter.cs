@@ -5,7 +5,9 @@ namespace AspireStreaming.StreamApi.Sse;
 /// <summary>
 /// Copies frames into a pipe with one call of the pipe for many frames: its bookkeeping costs more than copying a small frame.
 /// </summary>
-internal struct FrameWriter(PipeWriter writer)
+/// <param name="writer">The pipe.</param>
+/// <param name="pieceBytes">Room asked of the pipe once its first piece is full; 0: what the pipe likes to give.</param>
+internal struct FrameWriter(PipeWriter writer, int pieceBytes = 0)
 {
     private Memory<byte> _memory;
     private int _used;
@@ -24,7 +26,7 @@ internal struct FrameWriter(PipeWriter writer)
             bytes = bytes[room..];
             _used += room;
             Advance();
-            _memory = writer.GetMemory();
+            _memory = writer.GetMemory(Pending > bytes.Length ? pieceBytes : 0);
             room = _memory.Length;
         }
 

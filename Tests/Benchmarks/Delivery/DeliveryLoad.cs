@@ -18,6 +18,9 @@ internal sealed class DeliveryLoad : IDisposable
     private const int Batch = 500;
     private const int CallsPerConnection = 100;
 
+    /// <summary>Rounds that do not count: with fewer, the compiler works beside the first that do.</summary>
+    private const int WarmUps = 3;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private readonly ConnectionMultiplexer _redis;
@@ -49,7 +52,7 @@ internal sealed class DeliveryLoad : IDisposable
     /// <param name="server">The Stream API's process id, whose CPU time is read from /proc.</param>
     /// <param name="subscribers">Subscribers of the one stream.</param>
     /// <param name="events">Events for each of them.</param>
-    /// <param name="rounds">Rounds; before them comes one that does not count.</param>
+    /// <param name="rounds">Rounds; before them come some that do not count.</param>
     /// <param name="only">Words of which one is in the names of the transports to be measured; none: all.</param>
     public static async Task<int> RunAsync(
         (int Redis, int Http, int Grpc) ports, int server, int subscribers, int events, int rounds, IReadOnlyList<string> only)
@@ -59,20 +62,20 @@ internal sealed class DeliveryLoad : IDisposable
         var transports = load.Transports(subscribers)
             .Where(transport => only.Count == 0 || only.Any(word => transport.Name.Contains(word, StringComparison.OrdinalIgnoreCase)))
             .ToList();
-        var results = transports.ToDictionary(transport => transport.Name, _ => new List<(double Rate, double Cpu)>());
-        for (var round = 0; round <= rounds; round++)
+        var results = transports.ToDictionary(transport => transport.Name, _ => new List<Result>());
+        for (var round = 1 - WarmUps; round <= rounds; round++)
         {
             foreach (var (name, port, make) in transports)
             {
-                var (rate, cpu, bytes) = await load.MeasureAsync(port, make, subscribers, events).ConfigureAwait(false);
+                var result = await load.MeasureAsync(port, make, subscribers, events).ConfigureAwait(false);
                 if (round > 0)
                 {
-                    results[name].Add((rate, cpu));
+                    results[name].Add(result);
                 }
 
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{(round == 0 ? "warm-up" : $"round {round}"),-8} {name,-36} {rate,10:N0} deliveries/s  {cpu,6:F2} us of the server each  {bytes,6:F0} bytes"));
+                    $"{(round <= 0 ? "warm-up" : $"round {round}"),-8} {name,-32} {result.Rate,10:N0}/s  server {result.Server:F2} us, busiest thread {result.Use.BusiestServerThread:P0}; client {result.Client:F2} us, busiest thread {result.Use.BusiestClientThread:P0}, {result.Reads:N0} reads, {result.Writes:N0} writes; idle {result.Use.Idle:P0}; {result.Bytes:F0} bytes"));
             }
         }
 
@@ -82,7 +85,7 @@ internal sealed class DeliveryLoad : IDisposable
         {
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"  {name,-36} {Median(values.Select(value => value.Rate)),10:N0} deliveries/s  {Median(values.Zip(first, (own, other) => own.Rate / other.Rate)):P0} of {transports[0].Name}  {Median(values.Select(value => value.Cpu)):F2} us"));
+                $"  {name,-32} {Median(values.Select(value => value.Rate)),10:N0} deliveries/s  {Median(values.Zip(first, (own, other) => own.Rate / other.Rate)):P0} of {transports[0].Name}  server {Median(values.Select(value => value.Server)):F2} us  client {Median(values.Select(value => value.Client)):F2} us  idle {Median(values.Select(value => value.Use.Idle)):P0}"));
         }
 
         return 0;
@@ -118,7 +121,7 @@ internal sealed class DeliveryLoad : IDisposable
 
     private static LoadClient[] Repeat(int count, Func<LoadClient> make) => [.. Enumerable.Range(0, count).Select(_ => make())];
 
-    private async Task<(double Rate, double Cpu, double Bytes)> MeasureAsync(int port, Func<string, LoadClient[]> make, int subscribers, int events)
+    private async Task<Result> MeasureAsync(int port, Func<string, LoadClient[]> make, int subscribers, int events)
     {
         var stream = $"load-{Guid.NewGuid():N}"[..12];
         var clients = make(stream);
@@ -134,8 +137,8 @@ internal sealed class DeliveryLoad : IDisposable
 
             await Task.WhenAll(clients.Select(client => client.Ready)).WaitAsync(Patience).ConfigureAwait(false);
             var batches = Enumerable.Range(0, events / Batch).Select(_ => Events("order.updated", Batch)).ToArray();
-            var cpu = CpuSeconds();
-            var before = clients.Sum(client => client.Bytes);
+            var (bytes, reads, writes) = Counts(clients);
+            var use = new ProcessorUse(_server);
             var clock = Stopwatch.StartNew();
             foreach (var batch in batches)
             {
@@ -146,8 +149,17 @@ internal sealed class DeliveryLoad : IDisposable
             await Task.WhenAll(clients.Select(client => client.Ended)).WaitAsync(Patience).ConfigureAwait(false);
             var deliveries = (double)events * subscribers;
             var rate = deliveries / clock.Elapsed.TotalSeconds;
+            var used = use.Read();
             await Task.WhenAll(running).ConfigureAwait(false);
-            return (rate, (CpuSeconds() - cpu) * 1e6 / deliveries, (clients.Sum(client => client.Bytes) - before) / deliveries);
+            var counts = Counts(clients);
+            return new Result(
+                rate,
+                used.Server * 1e6 / deliveries,
+                used.Client * 1e6 / deliveries,
+                (counts.Bytes - bytes) / deliveries,
+                counts.Reads - reads,
+                counts.Writes - writes,
+                used);
         }
         finally
         {
@@ -178,10 +190,16 @@ internal sealed class DeliveryLoad : IDisposable
         }
     }
 
-    private double CpuSeconds()
-    {
-        // Fields 14 and 15, counted from behind the name: user and system time in hundredths of a second.
-        var fields = File.ReadAllText($"/proc/{_server}/stat").Split(") ")[1].Split(' ');
-        return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / 100;
-    }
+    private static (long Bytes, long Reads, long Writes) Counts(LoadClient[] clients) =>
+        (clients.Sum(client => client.Bytes), clients.Sum(client => client.Reads), clients.Sum(client => client.Writes));
+
+    /// <summary>What one transport reached in one round.</summary>
+    /// <param name="Rate">Deliveries a second.</param>
+    /// <param name="Server">Microseconds of the server for each.</param>
+    /// <param name="Client">Microseconds of the client for each.</param>
+    /// <param name="Bytes">Bytes for each.</param>
+    /// <param name="Reads">Reads of the clients.</param>
+    /// <param name="Writes">Writes of the clients.</param>
+    /// <param name="Use">Where the processor time went.</param>
+    private sealed record Result(double Rate, double Server, double Client, double Bytes, long Reads, long Writes, ProcessorUse.Shares Use);
 }

@@ -31,6 +31,12 @@ internal abstract class LoadClient : IDisposable
     /// <summary>Bytes received.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>Reads that brought something.</summary>
+    public long Reads { get; private set; }
+
+    /// <summary>Writes.</summary>
+    public long Writes { get; private set; }
+
     /// <summary>Subscriptions of this connection.</summary>
     protected abstract int Subscriptions { get; }
 
@@ -52,6 +58,7 @@ internal abstract class LoadClient : IDisposable
                 }
 
                 Bytes += read;
+                Reads++;
                 filled += read;
                 var used = Take(_buffer.AsSpan(0, filled));
                 _buffer.AsSpan(used, filled - used).CopyTo(_buffer);
@@ -100,6 +107,7 @@ internal abstract class LoadClient : IDisposable
     {
         while (!bytes.IsEmpty)
         {
+            Writes++;
             bytes = bytes[await _socket.SendAsync(bytes).ConfigureAwait(false)..];
         }
     }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 
 namespace AspireStreaming.StreamApi.Sessions.WebSockets;
@@ -9,13 +10,15 @@ namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 /// </summary>
 internal sealed class UpgradedStream(Stream inner) : Stream
 {
-    /// <summary>What is kept of the buffer between flushes.</summary>
-    private const int KeptBytes = 256 << 10;
-    private const int InitialBytes = 4 << 10;
+    private const int MinBuffer = 4 << 10;
+
+    /// <summary>What does not fit into the first buffer is a batch: the next has room for most.</summary>
+    private const int BatchBuffer = 64 << 10;
     private const int MaxHeader = 10;
     private const byte FinalText = 0x81;
 
     private readonly SemaphoreSlim _writing = new(1);
+    /// <summary>Rented while there is something to send: an idle session keeps none, and a busy one gets one that is still in the cache.</summary>
     private byte[] _buffer = [];
     private int _used;
     private int _messageStart;
@@ -96,12 +99,7 @@ internal sealed class UpgradedStream(Stream inner) : Stream
             _writing.Release();
         }
 
-        _used = 0;
-        if (_buffer.Length > KeptBytes)
-        {
-            _buffer = [];
-        }
-
+        Forget();
         return waited;
     }
 
@@ -163,9 +161,28 @@ internal sealed class UpgradedStream(Stream inner) : Stream
 
     private void Reserve(int bytes)
     {
-        if (_buffer.Length - _used < bytes)
+        if (_buffer.Length - _used >= bytes)
         {
-            Array.Resize(ref _buffer, Math.Max(Math.Max(InitialBytes, _buffer.Length * 2), _used + bytes));
+            return;
         }
+
+        var least = _buffer.Length == 0 ? MinBuffer : Math.Max(BatchBuffer, _buffer.Length * 2);
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(least, _used + bytes));
+        _buffer.AsSpan(0, _used).CopyTo(larger);
+        var used = _used;
+        Forget();
+        _buffer = larger;
+        _used = used;
+    }
+
+    private void Forget()
+    {
+        if (_buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+            _buffer = [];
+        }
+
+        _used = 0;
     }
 }
