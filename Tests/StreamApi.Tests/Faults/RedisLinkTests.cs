@@ -66,7 +66,7 @@ public sealed class RedisLinkTests : IAsyncLifetime
 
         // The old ones are reset now; were they still in use, they would come back.
         _proxy.Mend();
-        await Eventually.TrueAsync(() => _proxy.Open == 2, Recovery, "only the new connections are left", TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => _proxy.Open == 3, Recovery, "only the new connections are left", TestContext.Current.CancellationToken);
         Assert.Equal(1, _replaced);
     }
 
@@ -119,7 +119,7 @@ public sealed class RedisLinkTests : IAsyncLifetime
             _redis.Resume();
         });
 
-        await Eventually.TrueAsync(() => _proxy.Open == 2, Recovery, "tried connections are closed", TestContext.Current.CancellationToken);
+        await Eventually.TrueAsync(() => _proxy.Open == 3, Recovery, "tried connections are closed", TestContext.Current.CancellationToken);
     }
 
     [Fact]
