@@ -4,20 +4,15 @@ using System.Net.Sockets;
 namespace AspireStreaming.Benchmarks.Delivery;
 
 /// <summary>
-/// A connection whose client shares the cores with what it measures, so it does as little as it can: one receive loop, a buffer for
-/// all connections of a thread, which stays in the cache, and a look at no more than the transport demands.
+/// A connection whose client shares the cores with what it measures, so it does as little as it can: one receive loop, one buffer,
+/// and a look at no more than the transport demands.
 /// </summary>
 internal abstract class LoadClient : IDisposable
 {
-    private const int BufferBytes = 256 << 10;
-
-    [ThreadStatic]
-    private static byte[]? _buffer;
-
     private readonly Socket _socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly byte[] _buffer = new byte[64 << 10];
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private byte[] _rest = [];
     private int _caughtUp;
     private int _over;
 
@@ -54,11 +49,20 @@ internal abstract class LoadClient : IDisposable
         try
         {
             await SendAsync(Opening()).ConfigureAwait(false);
-            while (!_ended.Task.IsCompleted)
+            for (var filled = 0; !_ended.Task.IsCompleted;)
             {
-                // Waits for something to be there.
-                await _socket.ReceiveAsync(Memory<byte>.Empty).ConfigureAwait(false);
-                Receive();
+                var read = await _socket.ReceiveAsync(_buffer.AsMemory(filled)).ConfigureAwait(false);
+                if (read == 0)
+                {
+                    throw new IOException("The server closed the connection before the end of the stream.");
+                }
+
+                Bytes += read;
+                Reads++;
+                filled += read;
+                var used = Take(_buffer.AsSpan(0, filled));
+                _buffer.AsSpan(used, filled - used).CopyTo(_buffer);
+                filled -= used;
                 await SendAsync(Answer()).ConfigureAwait(false);
             }
         }
@@ -97,23 +101,6 @@ internal abstract class LoadClient : IDisposable
         {
             _ended.SetResult();
         }
-    }
-
-    private void Receive()
-    {
-        var buffer = _buffer ??= new byte[BufferBytes];
-        _rest.CopyTo(buffer, 0);
-        var read = _socket.Receive(buffer.AsSpan(_rest.Length));
-        if (read == 0)
-        {
-            throw new IOException("The server closed the connection before the end of the stream.");
-        }
-
-        Bytes += read;
-        Reads++;
-        var received = buffer.AsSpan(0, _rest.Length + read);
-        var used = Take(received);
-        _rest = used == received.Length ? [] : received[used..].ToArray();
     }
 
     private async ValueTask SendAsync(ReadOnlyMemory<byte> bytes)
