@@ -3,6 +3,8 @@ using AspireStreaming.ServiceDefaults.Health;
 using AspireStreaming.ServiceDefaults.Metrics;
 using AspireStreaming.ServiceDefaults.Problems;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Http.Resilience;
@@ -53,7 +55,11 @@ public static class ServiceDefaultsExtensions
         ArgumentNullException.ThrowIfNull(app);
 
         app.UseExceptionHandler();
-        app.UseStatusCodePages();
+
+        // It keeps several objects for each request, so endpoints whose requests last, and that give all their refusals a body, go past it.
+        app.UseWhen(
+            static context => context.GetEndpoint()?.Metadata.GetMetadata<ISkipStatusCodePagesMetadata>() is null,
+            static branch => branch.UseStatusCodePages());
         return app;
     }
 

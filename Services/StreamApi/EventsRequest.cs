@@ -234,6 +234,12 @@ internal static class EventsRequest
 
     private static string? Single(HttpRequest request, string name)
     {
+        if (!request.QueryString.HasValue)
+        {
+            // To look at the parsed query is to have it for as long as the request lasts.
+            return null;
+        }
+
         var values = request.Query[name];
         return values.Count == 0 ? null : values[^1] ?? "";
     }

@@ -11,6 +11,7 @@ using AspireStreaming.StreamApi.Sessions.WebSockets;
 using AspireStreaming.StreamApi.Sse;
 using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Rpc;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 
@@ -28,6 +29,7 @@ public static class StreamApiApp
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
         builder.AddStreamApi();
         var app = builder.Build();
+        app.Use(app.Services.GetRequiredService<LiveResponses>().ServeAsync);
         app.UseTrustedProxies();
         app.UseServiceDefaults();
         app.Use(LimitSlowReaders);
@@ -65,8 +67,8 @@ public static class StreamApiApp
     }
 
     /// <summary>
-    /// Events, live and in pages. These handlers take no services and give their task back as it is: what a request's scope and each
-    /// method on the way to the connection would hold is held ten thousand times.
+    /// Events, live and in pages. These handlers take no services, for a request's scope would be held as long as the connection; and
+    /// they give every refusal a body themselves.
     /// </summary>
     private static void MapEvents(this WebApplication app)
     {
@@ -76,16 +78,16 @@ public static class StreamApiApp
         {
             EventsForm.Sse => EventsRequest.TryReadSse(context.Request, stream, out var live) is { } fault
                 ? fault.ExecuteAsync(context)
-                : sse.ServeAsync(context, live!),
+                : sse.AnswerAsync(context, live!),
             EventsForm.Page => EventsRequest.TryReadPage(context.Request, stream, out var page) is { } fault
                 ? fault.ExecuteAsync(context)
                 : pages.ServeAsync(context, page!),
             _ => Problems.NotAcceptable().ExecuteAsync(context),
-        }).RequireSubscribe();
-        app.MapGet("/events", (Delegate)(Task (HttpContext context) => ServeManyAsync(context, sse)));
+        }).RequireSubscribe().WithMetadata(new SkipStatusCodePagesAttribute());
+        app.MapGet("/events", (Delegate)(Task (HttpContext context) => AnswerManyAsync(context, sse))).WithMetadata(new SkipStatusCodePagesAttribute());
     }
 
-    private static Task ServeManyAsync(HttpContext context, SseEndpoint sse)
+    private static Task AnswerManyAsync(HttpContext context, SseEndpoint sse)
     {
         if (!EventsRequest.AcceptsSse(context.Request))
         {
@@ -100,7 +102,7 @@ public static class StreamApiApp
         var access = context.GetStreamAccess();
         return request!.Subscriptions.FirstOrDefault(subscription => !access.CanSubscribe(subscription.Stream)) is { } refused
             ? AccessRefusal.Forbidden(refused.Stream, "subscribe").ToResult().ExecuteAsync(context)
-            : sse.ServeAsync(context, request);
+            : sse.AnswerAsync(context, request);
     }
 
     private static void ObserveMetrics(this WebApplication app)

@@ -14,6 +14,7 @@ using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Rpc;
 using AspireStreaming.V1;
 using Microsoft.Extensions.Options;
+using OpenTelemetry.Metrics;
 
 namespace AspireStreaming.StreamApi;
 
@@ -33,6 +34,10 @@ internal static class StreamApiServices
     {
         builder.AddServiceDefaults();
         builder.Services.AddApiOperations(StreamApiDocument.Operations);
+
+        // Connections last half an hour, which says nothing; and each would carry tags for it.
+        builder.Services.ConfigureOpenTelemetryMeterProvider(
+            static metrics => metrics.AddView("kestrel.connection.duration", MetricStreamConfiguration.Drop));
         builder.AddRedisClient(ResourceNames.Redis);
         builder.Services.AddRedisLink(builder.Configuration);
         builder.Services.AddOptionsWithValidateOnStart<DeliveryOptions>()
@@ -76,6 +81,7 @@ internal static class StreamApiServices
         builder.Services.AddSingleton<Subscriber>();
         builder.Services.AddSingleton<SubscriptionServices>();
         builder.Services.AddSingleton<ResponseCompressor>();
+        builder.Services.AddSingleton<LiveResponses>();
         builder.Services.AddSingleton<SseEndpoint>();
         builder.AddSessions();
         builder.Services.AddSingleton(services => HealthOf(services.GetRequiredService<LongRequests>()));

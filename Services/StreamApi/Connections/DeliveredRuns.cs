@@ -5,9 +5,9 @@ namespace AspireStreaming.StreamApi.Connections;
 
 /// <summary>
 /// What a reader has had, as far as it can be told: where it began, and since then runs without a gap. Whoever has had an event passes
-/// it over when it comes again at a later position, because it was appended again after a fault. Bounded; not thread-safe.
+/// it over when it comes again at a later position, because it was appended again after a fault. Bounded; not thread-safe; a part of its reader, not to be copied.
 /// </summary>
-internal sealed class DeliveredRuns
+internal struct DeliveredRuns
 {
     private const int MaxRuns = 8;
 
@@ -46,7 +46,7 @@ internal sealed class DeliveredRuns
     }
 
     /// <summary>Whether it has had the event where that stood first.</summary>
-    public bool HasHad(EncodedEvent item)
+    public readonly bool HasHad(EncodedEvent item)
     {
         if (item.FirstPosition is not { } first)
         {

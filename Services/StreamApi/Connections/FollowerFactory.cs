@@ -14,7 +14,9 @@ internal sealed class FollowerFactory(
     public StreamFollower? TryCreate(SubscriptionRequest request, CancellationToken cancellationToken)
     {
         var feed = feeds.TryAcquire(request.Stream);
-        return feed is null ? null : new StreamFollower(request, feed, ResolveAsync(feed, request.From, cancellationToken), feeds, services);
+        return feed is null
+            ? null
+            : new StreamFollower(feed.Share(request), feed, ResolveAsync(feed, request.From, cancellationToken), feeds, services);
     }
 
     /// <summary>
@@ -48,8 +50,9 @@ internal sealed class FollowerFactory(
                 }
 
                 // Appends are in the hot log; what the archive has the feed knows since it began. The log may also have lost what
-                // this feed still has; then the feed knows better where the end is.
-                var tail = await feed.ReadLogTailAsync().WaitAsync(cancellationToken);
+                // this feed still has; then the feed knows better where the end is. Not for the client's leaving: one question is
+                // soon answered, or fails, and what waits for both stays behind with each client.
+                var tail = await feed.ReadLogTailAsync();
                 ExpectIfBehind(feed, tail);
                 return new ResolvedStart(from.Position, null, tail.Deleted || tail.Last >= last ? tail : new StreamTail(last, end, false));
             }

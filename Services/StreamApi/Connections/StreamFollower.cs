@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
 
@@ -24,9 +25,9 @@ internal sealed class StreamFollower : IDisposable
 
     private readonly FeedRegistry _feeds;
     private readonly StreamFeed _feed;
-    private readonly StreamCursor _cursor;
+    private StreamCursor _cursor;
     private readonly SubscriptionServices _services;
-    private readonly DeliveredRuns _delivered = new();
+    private DeliveredRuns _delivered;
     private ReaderSignal? _signal;
     private Task<ResolvedStart>? _resolving;
     private Task<TierRead>? _reading;
@@ -35,11 +36,8 @@ internal sealed class StreamFollower : IDisposable
     private long _positionOwedSince;
     private bool _startUntold;
     private bool _isDisposed;
-    private StreamPosition? _dropUntil;
-    private StreamPosition _droppedFrom;
-    private StreamPosition _droppedTo;
-    private long _dropped;
-    private Passage? _passed;
+    private Dropping? _dropping;
+    private StrongBox<Passage>? _passed;
 
     /// <summary>Made by <see cref="FollowerFactory"/>.</summary>
     public StreamFollower(
@@ -83,7 +81,7 @@ internal sealed class StreamFollower : IDisposable
     public bool IsLive => IsCaughtUp && _cursor.Tier == Tier.Window && _feed.IsInWindow(_cursor.Position);
 
     /// <summary>Events skipped by its policy.</summary>
-    public long Drops { get; private set; }
+    public long Drops => _dropping?.Total ?? 0;
 
     /// <summary>Whether its stream keeps up with the hot log, as far as is known.</summary>
     public bool IsHealthy => _feed.IsHealthy;
@@ -165,7 +163,7 @@ internal sealed class StreamFollower : IDisposable
             case CursorStep.Events:
                 var step = Write(sink, from, before, batch[..count]);
                 batch[..count].Clear();
-                return step.State == FollowerState.Busy && _cursor.TookAll && IsCaughtUp && _dropped == 0
+                return step.State == FollowerState.Busy && _cursor.TookAll && IsCaughtUp && !HasDropped
                     ? step with { State = FollowerState.Idle }
                     : step;
             case CursorStep.Tail:
@@ -204,7 +202,7 @@ internal sealed class StreamFollower : IDisposable
     /// <returns>Whether there was something to tell.</returns>
     public bool TryTellPosition(IFollowerSink sink)
     {
-        if (_positionOwedSince == 0 || _dropped > 0)
+        if (_positionOwedSince == 0 || HasDropped)
         {
             return false;
         }
@@ -231,6 +229,8 @@ internal sealed class StreamFollower : IDisposable
 
         _feeds.Release(_feed);
     }
+
+    private bool HasDropped => _dropping is { Count: > 0 };
 
     private void Begin(ResolvedStart start, IFollowerSink sink)
     {
@@ -306,7 +306,8 @@ internal sealed class StreamFollower : IDisposable
                 return new FollowerStep(FollowerState.Lagging, 0, 0);
             }
 
-            _dropUntil ??= last;
+            _dropping ??= new Dropping();
+            _dropping.Until ??= last;
         }
 
         if (before is not null)
@@ -326,7 +327,7 @@ internal sealed class StreamFollower : IDisposable
             {
                 // The client had it before the hot log lost it; without a word the next position would look like a hole.
                 WriteDropped(sink);
-                _passed = new Passage(_passed?.From ?? from, item.Position);
+                _passed = new StrongBox<Passage>(new Passage(_passed?.Value.From ?? from, item.Position));
                 from = item.Position;
                 OwePosition();
                 continue;
@@ -358,14 +359,14 @@ internal sealed class StreamFollower : IDisposable
 
     private bool IsDropped(EncodedEvent item, StreamPosition from)
     {
-        if (_dropUntil is not { } until)
+        if (_dropping is not { Until: { } until } dropping)
         {
             return false;
         }
 
         if (item.Position >= until)
         {
-            _dropUntil = null;
+            dropping.Until = null;
         }
 
         if (item.Position > until || (item.Flags & (EventFlags.Critical | EventFlags.Terminal)) != 0)
@@ -373,27 +374,27 @@ internal sealed class StreamFollower : IDisposable
             return false;
         }
 
-        _droppedFrom = _dropped == 0 ? from : _droppedFrom;
-        _droppedTo = item.Position;
-        _dropped++;
+        dropping.From = dropping.Count == 0 ? from : dropping.From;
+        dropping.To = item.Position;
+        dropping.Count++;
         return true;
     }
 
     private void WriteDropped(IFollowerSink sink)
     {
-        if (_dropped > 0)
+        if (_dropping is { Count: > 0 } dropping)
         {
-            sink.WriteControl(this, ControlEvent.Dropped(Stream, _droppedFrom, _droppedTo, _dropped));
-            Drops += _dropped;
-            _services.Metrics.Drops.Add(_dropped);
-            _dropped = 0;
+            sink.WriteControl(this, ControlEvent.Dropped(Stream, dropping.From, dropping.To, dropping.Count));
+            dropping.Total += dropping.Count;
+            _services.Metrics.Drops.Add(dropping.Count);
+            dropping.Count = 0;
             OwePosition();
         }
     }
 
     private void WritePassed(IFollowerSink sink)
     {
-        if (_passed is { } passed)
+        if (_passed is { Value: var passed })
         {
             _passed = null;
             sink.WriteControl(this, ControlEvent.Of(Stream, passed));
@@ -404,7 +405,7 @@ internal sealed class StreamFollower : IDisposable
     {
         if (discontinuity.Passed is { } passed)
         {
-            _passed = passed;
+            _passed = new StrongBox<Passage>(passed);
             WritePassed(sink);
             OwePosition();
         }
@@ -435,5 +436,21 @@ internal sealed class StreamFollower : IDisposable
         {
             Volatile.Write(ref _positionOwedSince, 0);
         }
+    }
+
+    /// <summary>What a policy skips; most followers never have any.</summary>
+    private sealed class Dropping
+    {
+        /// <summary>Where skipping ends; null while nothing is skipped.</summary>
+        public StreamPosition? Until { get; set; }
+
+        public StreamPosition From { get; set; }
+
+        public StreamPosition To { get; set; }
+
+        /// <summary>Skipped since the client was last told.</summary>
+        public long Count { get; set; }
+
+        public long Total { get; set; }
     }
 }

@@ -1,8 +1,7 @@
 namespace AspireStreaming.StreamApi.Connections;
 
-/// <summary>Opens connections that follow streams: finds them a place and followers, runs them and cleans up.</summary>
-internal sealed class Subscriber(
-    FollowerFactory followers, Admission admission, ConnectionRegistry registry, TimeProvider time, ILogger<Subscriber> logger)
+/// <summary>Opens connections that follow streams: finds them a place and followers.</summary>
+internal sealed class Subscriber(FollowerFactory followers, Admission admission, TimeProvider time)
 {
     /// <summary>How long the answer's head waits for what the streams' ends decide about it.</summary>
     private static readonly TimeSpan HeadPatience = TimeSpan.FromSeconds(1);
@@ -50,33 +49,6 @@ internal sealed class Subscriber(
         // Not for the client's leaving: that ends resolving, and a connection has one thing less to keep.
         var all = resolving is [var only] ? only.Start : Task.WhenAll(resolving.Select(follower => follower.Start));
         return all.WaitAsync(HeadPatience, time);
-    }
-
-    /// <summary>Serves a client until the connection is over.</summary>
-    public async Task RunAsync(DeliveryConnection connection)
-    {
-        registry.Add(connection);
-        StreamApiLog.ConnectionOpened(logger, connection.Id, connection.Stream, connection.Followers[0].Request.From.Position);
-        var reason = "aborted";
-        try
-        {
-            reason = await connection.RunAsync();
-        }
-        catch (OperationCanceledException)
-        {
-            // The client left, or the service stops, in the middle of a read.
-        }
-        catch (Exception exception)
-        {
-            // The head is sent: all that is left is not to end it as if all were well.
-            StreamApiLog.ConnectionFailed(logger, connection.Id, connection.Stream, exception);
-            connection.Abort();
-        }
-        finally
-        {
-            registry.Remove(connection);
-            StreamApiLog.ConnectionClosed(logger, connection.Id, connection.Stream, connection.Followers[0].Position, reason);
-        }
     }
 }
 

@@ -17,9 +17,9 @@ internal enum CursorStep
 
 /// <summary>
 /// A reader's place in a stream. All that a subscriber costs: no queue, no copy of an event. It reads from the window if that holds
-/// its next position, else from the log or the archive. Not thread-safe; its connection's loop owns it.
+/// its next position, else from the log or the archive. Not thread-safe; a part of its reader, not to be copied.
 /// </summary>
-internal sealed class StreamCursor(StreamFeed feed)
+internal struct StreamCursor(StreamFeed feed)
 {
     private readonly int _deletionsSeen = feed.Deletions;
     private bool _fruitless;

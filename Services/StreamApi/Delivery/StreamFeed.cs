@@ -1,3 +1,4 @@
+using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
@@ -37,6 +38,7 @@ internal sealed class StreamFeed : IAsyncDisposable
     private bool _working;
     private bool _failing;
     private long _retries;
+    private SubscriptionRequest? _lastRequest;
 
     public StreamFeed(string stream, FeedServices services)
     {
@@ -101,6 +103,18 @@ internal sealed class StreamFeed : IAsyncDisposable
 
     /// <summary>The connections were replaced: subscribes anew, and looks at what was told on neither.</summary>
     public void Resubscribe() => Request(Work.Subscribe | Work.ConfirmTail);
+
+    /// <summary>One object for readers who come one after another and ask for the same, as most do.</summary>
+    public SubscriptionRequest Share(SubscriptionRequest request)
+    {
+        if (Volatile.Read(ref _lastRequest) is { } last && last == request)
+        {
+            return last;
+        }
+
+        Volatile.Write(ref _lastRequest, request);
+        return request;
+    }
 
     /// <summary>Adds a reader's signal.</summary>
     public void Join(ReaderSignal reader) => _readers.Add(reader);

@@ -14,7 +14,7 @@ internal sealed class PageScan
     private const long MaxScannedBytes = 64 << 20;
 
     private readonly PageRequest _request;
-    private readonly DeliveredRuns _delivered = new();
+    private DeliveredRuns _delivered;
     private readonly List<Passage> _passed = [];
     private long _bytes;
     private long _scannedBytes;

@@ -7,8 +7,8 @@ namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>One gRPC subscriber. HTTP/2 flow control paces it; a client that pauses is no failure, so no write of its times out.</summary>
 internal sealed class GrpcSubscription(
-    HttpContext context, StreamFollower follower, SubscriptionServices services, IServerStreamWriter<MessageFrame> output)
-    : Subscription("grpc", context, follower, services)
+    HttpContext context, StreamFollower[] followers, SubscriptionServices services, IServerStreamWriter<MessageFrame> output)
+    : Subscription("grpc", context, followers, services)
 {
     private const int BatchBytes = 64 << 10;
 

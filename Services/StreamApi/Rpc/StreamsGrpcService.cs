@@ -41,7 +41,7 @@ internal sealed class StreamsGrpcService(
 
         // The head at once: a stream may be silent for long, and the client wants to know that it is being served.
         var head = context.WriteResponseHeadersAsync(ResponseCompression.Head(http));
-        await subscriber.RunAsync(new GrpcSubscription(http, subscribed!.Followers[0], services, responseStream));
+        await new GrpcSubscription(http, subscribed!.Followers, services, responseStream).RunAsync();
         await head.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

@@ -100,10 +100,6 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Tells the client that the session is over, where its transport has words for that, and waits a little for its answer.</summary>
-    /// <param name="reason">Why.</param>
-    public virtual Task CloseAsync(string reason) => Task.CompletedTask;
-
     /// <summary>Reads the client's messages and hands each to <see cref="SubmitAsync"/>, until the client has no more.</summary>
     protected abstract Task ReceiveAsync(CancellationToken cancellationToken);
 

@@ -1,10 +1,9 @@
 using AspireStreaming.StreamApi.Connections;
-using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.StreamApi.Sessions;
 
-/// <summary>Finds sessions a place, runs them and cleans up.</summary>
-internal sealed class SessionRunner(Admission admission, ConnectionRegistry registry, ILogger<SessionRunner> logger)
+/// <summary>Finds sessions a place and runs them.</summary>
+internal sealed class SessionRunner(Admission admission)
 {
     /// <summary>Runs a session.</summary>
     /// <param name="context">The client's request.</param>
@@ -19,34 +18,7 @@ internal sealed class SessionRunner(Admission admission, ConnectionRegistry regi
 
         using var leaving = place;
         await using var session = await open();
-        await RunAsync(session);
+        await session.RunAsync();
         return null;
-    }
-
-    private async Task RunAsync(Session session)
-    {
-        registry.Add(session);
-        StreamApiLog.ConnectionOpened(logger, session.Id, session.Transport, StreamPosition.Zero);
-        var reason = "aborted";
-        try
-        {
-            reason = await session.RunAsync();
-            await session.CloseAsync(reason);
-        }
-        catch (OperationCanceledException)
-        {
-            // The client left, or the service stops, in the middle of a read.
-        }
-        catch (Exception exception)
-        {
-            // All that is left is not to end it as if all were well.
-            StreamApiLog.ConnectionFailed(logger, session.Id, session.Transport, exception);
-            session.Abort();
-        }
-        finally
-        {
-            registry.Remove(session);
-            StreamApiLog.ConnectionClosed(logger, session.Id, session.Transport, StreamPosition.Zero, reason);
-        }
     }
 }

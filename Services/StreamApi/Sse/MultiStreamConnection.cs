@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using AspireStreaming.StreamApi.Compression;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
@@ -25,19 +26,25 @@ internal sealed class MultiStreamConnection : DeliveryConnection
     /// <summary>What the client has been told of each stream; a cursor may be further if it moved over events left out.</summary>
     private readonly StreamPosition[] _told;
 
+    private readonly Subscribed _subscribed;
+    private readonly SseEndpoint _endpoint;
+    private CompressedBody? _compressed;
     private FrameWriter _writer;
     private bool _startsKnown;
     private bool _isPositionDue;
     private int _running;
 
-    public MultiStreamConnection(HttpContext context, StreamFollower[] followers, MultiStreamRequest request, SubscriptionServices services)
-        : base("sse", string.Join(',', followers.Select(follower => follower.Stream)), context, services)
+    public MultiStreamConnection(
+        HttpContext context, Subscribed subscribed, MultiStreamRequest request, SseEndpoint endpoint, SubscriptionServices services)
+        : base("sse", string.Join(',', subscribed.Followers.Select(follower => follower.Stream)), context, services)
     {
+        var followers = subscribed.Followers;
         _context = context;
+        _subscribed = subscribed;
+        _endpoint = endpoint;
         _cursor = request.Cursor;
         _named = request.Named;
         _followers = followers;
-        _writer = new FrameWriter(context.Response.BodyWriter);
         _told = new StreamPosition[followers.Length];
         _ready = new ReadyQueue<Place>(Signal);
         _places = [.. followers.Select((follower, index) => new Place(this, follower, index))];
@@ -49,6 +56,15 @@ internal sealed class MultiStreamConnection : DeliveryConnection
     protected override long Pending => _writer.Pending;
 
     public override void Abort() => _context.Abort();
+
+    protected override async ValueTask<bool> PrepareAsync()
+    {
+        (var isOpen, _compressed) = await _endpoint.OpenAsync(_context, _subscribed);
+        _writer = new FrameWriter(_context.Response.BodyWriter);
+        return isOpen;
+    }
+
+    protected override void Close() => SseResponse.Close(_compressed, _subscribed);
 
     protected override void Open()
     {

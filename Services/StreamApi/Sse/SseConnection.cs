@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using AspireStreaming.StreamApi.Compression;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
@@ -10,20 +11,33 @@ namespace AspireStreaming.StreamApi.Sse;
 internal sealed class SseConnection : Subscription
 {
     private readonly HttpContext _context;
+    private readonly Subscribed _subscribed;
+    private readonly SseEndpoint _endpoint;
     private readonly bool _named;
+    private CompressedBody? _compressed;
     private FrameWriter _writer;
 
-    public SseConnection(HttpContext context, StreamFollower follower, bool named, SubscriptionServices services)
-        : base("sse", context, follower, services)
+    public SseConnection(HttpContext context, Subscribed subscribed, bool named, SseEndpoint endpoint, SubscriptionServices services)
+        : base("sse", context, subscribed.Followers, services)
     {
         _context = context;
+        _subscribed = subscribed;
+        _endpoint = endpoint;
         _named = named;
-        _writer = new FrameWriter(context.Response.BodyWriter);
     }
 
     protected override long Pending => _writer.Pending;
 
     public override void Abort() => _context.Abort();
+
+    protected override async ValueTask<bool> PrepareAsync()
+    {
+        (var isOpen, _compressed) = await _endpoint.OpenAsync(_context, _subscribed);
+        _writer = new FrameWriter(_context.Response.BodyWriter);
+        return isOpen;
+    }
+
+    protected override void Close() => SseResponse.Close(_compressed, _subscribed);
 
     protected override void WriteOpening(StreamPosition? position)
     {

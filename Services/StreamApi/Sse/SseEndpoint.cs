@@ -4,47 +4,51 @@ using AspireStreaming.StreamApi.Connections;
 namespace AspireStreaming.StreamApi.Sse;
 
 /// <summary>Opens SSE connections.</summary>
-internal sealed class SseEndpoint(Subscriber subscriber, SubscriptionServices services, ResponseCompressor compressor)
+internal sealed class SseEndpoint(
+    Subscriber subscriber, SubscriptionServices services, ResponseCompressor compressor, LiveResponses responses)
 {
-    /// <summary>Serves a client of one stream; returns when the connection is over.</summary>
-    public Task ServeAsync(HttpContext context, SseRequest request) => ServeAsync(context, [request.Subscription], request.Named, null);
-
-    /// <summary>Serves a client of several streams; returns when the connection is over.</summary>
-    public Task ServeAsync(HttpContext context, MultiStreamRequest request) =>
-        ServeAsync(context, request.Subscriptions, request.Named, request);
-
-    // The state of this method is kept for each connection: it holds no more than it must.
-    private async Task ServeAsync(
-        HttpContext context, IReadOnlyList<SubscriptionRequest> requests, bool named, MultiStreamRequest? several)
+    /// <summary>Lets a client of one stream in.</summary>
+    public Task AnswerAsync(HttpContext context, SseRequest request)
     {
-        if (subscriber.TryEnter(context, requests, context.RequestAborted, out var subscribed) is { } refusal)
+        if (TryEnter(context, [request.Subscription], out var subscribed) is { } refusal)
         {
-            await Problems.Refused(context, refusal).ExecuteAsync(context);
-            return;
+            return Problems.Refused(context, refusal).ExecuteAsync(context);
         }
 
-        CompressedBody? compressed = null;
-        try
-        {
-            await subscriber.StartsKnownAsync(subscribed!).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (Array.TrueForAll(subscribed!.Followers, follower => follower.StartsAtEnd))
-            {
-                // EventSource takes it as the end and does not come back.
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-                return;
-            }
-
-            SseResponse.Prepare(context);
-            compressed = compressor.TryStartLive(context);
-            await subscriber.RunAsync(several is null
-                ? new SseConnection(context, subscribed.Followers[0], named, services)
-                : new MultiStreamConnection(context, subscribed.Followers, several, services));
-            compressed?.Finish();
-        }
-        finally
-        {
-            compressed?.Dispose();
-            subscribed!.Dispose();
-        }
+        responses.Admit(context, new SseConnection(context, subscribed!, request.Named, this, services));
+        return Task.CompletedTask;
     }
+
+    /// <summary>Lets a client of several streams in.</summary>
+    public Task AnswerAsync(HttpContext context, MultiStreamRequest request)
+    {
+        if (TryEnter(context, request.Subscriptions, out var subscribed) is { } refusal)
+        {
+            return Problems.Refused(context, refusal).ExecuteAsync(context);
+        }
+
+        responses.Admit(context, new MultiStreamConnection(context, subscribed!, request, this, services));
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Waits until it is known where a client starts, and prepares the answer's head.</summary>
+    /// <returns>Whether there is anything to deliver, and what compresses it, if anything does.</returns>
+    public async ValueTask<(bool IsOpen, CompressedBody? Compressed)> OpenAsync(HttpContext context, Subscribed subscribed)
+    {
+        await subscriber.StartsKnownAsync(subscribed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (Array.TrueForAll(subscribed.Followers, follower => follower.StartsAtEnd))
+        {
+            // EventSource takes it as the end and does not come back.
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return (false, null);
+        }
+
+        SseResponse.Prepare(context);
+        var compressed = compressor.TryStartLive(context);
+        SseResponse.ForgetRequest(context);
+        return (true, compressed);
+    }
+
+    private Refusal? TryEnter(HttpContext context, IReadOnlyList<SubscriptionRequest> requests, out Subscribed? subscribed) =>
+        subscriber.TryEnter(context, requests, ClientLeaving.Of(context), out subscribed);
 }

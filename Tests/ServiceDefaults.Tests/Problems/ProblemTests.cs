@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 
 namespace AspireStreaming.ServiceDefaults.Tests.Problems;
 
@@ -56,6 +57,25 @@ public sealed class ProblemTests
         var problem = JsonNode.Parse(await response.Content.ReadAsStringAsync(Cancellation))!;
         Assert.Equal((int)expected, (int)problem["status"]!);
         Assert.NotNull(problem["type"]);
+    }
+
+    [Theory]
+    [InlineData("/bare", null)]
+    [InlineData("/plain", "application/problem+json")]
+    [InlineData("/boom", "application/problem+json")]
+    public async Task Endpoint_that_answers_its_faults_itself_is_left_alone_but_for_exceptions(string path, string? mediaType)
+    {
+        await using var service = await TestService.StartAsync(map: app =>
+        {
+            app.MapGet("/bare", () => Results.StatusCode(StatusCodes.Status410Gone)).WithMetadata(new SkipStatusCodePagesAttribute());
+            app.MapGet("/plain", () => Results.StatusCode(StatusCodes.Status410Gone));
+            app.MapGet("/boom", IResult () => throw new InvalidOperationException("secret")).WithMetadata(new SkipStatusCodePagesAttribute());
+        });
+
+        using var response = await service.GetAsync(path);
+
+        Assert.Equal(path == "/boom" ? HttpStatusCode.InternalServerError : HttpStatusCode.Gone, response.StatusCode);
+        Assert.Equal(mediaType, response.Content.Headers.ContentType?.MediaType);
     }
 
     [Fact]

@@ -272,7 +272,7 @@ public sealed class StreamFeedModelTests(SharedHost shared, ITestOutputHelper ou
     /// <summary>Drives a cursor as a connection does, and writes down what a client would see.</summary>
     private sealed class Reader
     {
-        private readonly StreamCursor _cursor;
+        private StreamCursor _cursor;
         private readonly EncodedEvent?[] _batch = new EncodedEvent?[8];
         private Task<TierRead>? _reading;
 

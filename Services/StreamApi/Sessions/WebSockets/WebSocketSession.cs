@@ -20,7 +20,7 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
 
     public override void Abort() => _abort();
 
-    public override async Task CloseAsync(string reason)
+    protected override async Task FinishAsync(string outcome)
     {
         if (socket.State is not (WebSocketState.Open or WebSocketState.CloseReceived))
         {
@@ -32,7 +32,7 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
         {
             var isAnswer = socket.State == WebSocketState.CloseReceived;
             await socket.CloseOutputAsync(
-                isAnswer ? WebSocketCloseStatus.NormalClosure : WebSocketCloseStatus.EndpointUnavailable, isAnswer ? null : reason, patience.Token);
+                isAnswer ? WebSocketCloseStatus.NormalClosure : WebSocketCloseStatus.EndpointUnavailable, isAnswer ? null : outcome, patience.Token);
 
             // Until the client's own close came, its messages are read and passed over.
             await InputEnded.WaitAsync(ClosePatience, Services.Time);
