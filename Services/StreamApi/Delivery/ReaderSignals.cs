@@ -93,10 +93,18 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
             _turn[_next++].Set();
         }
 
-        if (_next < _turn.Length || Interlocked.Add(ref _pulses, -_served) > 0)
+        if (_next == _turn.Length)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            // Who leaves meanwhile is not held.
+            _turn = [];
+            _next = 0;
+            if (Interlocked.Add(ref _pulses, -_served) == 0)
+            {
+                return;
+            }
         }
+
+        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
     private ReaderSignal[] Snapshot()

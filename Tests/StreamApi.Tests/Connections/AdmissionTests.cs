@@ -53,6 +53,8 @@ public sealed class AdmissionTests(RedisFixture redis) : IDisposable
         Assert.Equal(HttpStatusCode.OK, page.StatusCode);
         Assert.Equal(StatusCode.ResourceExhausted, refused.StatusCode);
         Assert.Equal(StatusCode.ResourceExhausted, read.StatusCode);
+        Assert.Equal("5", refused.Trailers.GetValue("retry-after"));
+        Assert.Equal("5", read.Trailers.GetValue("retry-after"));
 
         await second.DisposeAsync();
         await Eventually.TrueAsync(

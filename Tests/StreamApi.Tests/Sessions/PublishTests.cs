@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.StreamApi.Tests.Tiers;
@@ -155,6 +157,27 @@ public sealed class PublishTests(ArchiveWorld world)
 
         Assert.Contains(answers, answer => answer.Type == "published");
         Assert.All(answers.Where(answer => answer.Type != "published"), answer => Assert.Equal(429, answer.Status));
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
+    public async Task Publishes_beyond_the_memory_limit_are_refused_in_all_sessions(string transport)
+    {
+        // A Publisher API that answers nothing, so that what is under way stays so.
+        using var silent = new TcpListener(IPAddress.Loopback, 0);
+        silent.Start();
+        await using var host = await world.StartHostAsync(
+            $"--services:publisher-api:http:0=http://{silent.LocalEndpoint}", $"--Sessions:MaxPublishBytes={1 << 20}");
+        await using var first = await SessionClient.OpenAsync(transport, host);
+        await using var second = await SessionClient.OpenAsync(transport, host);
+        var data = $"\"{new string('x', 600_000)}\"";
+
+        await first.PublishAsync("p", [TestLog.NewStream()], [data]);
+        await first.ReadUntilPongAsync();
+        await second.PublishAsync("q", [TestLog.NewStream()], [data]);
+        var refused = await second.ReadAsync();
+
+        Assert.Equal(("error", "q", 429), (refused.Type, refused.Sub, refused.Status));
     }
 
     [Fact]

@@ -17,12 +17,16 @@ internal sealed class StreamApiHost : IAsyncDisposable
         // Kestrel binds the configured endpoints in the order of their names.
         Grpc = urls[0];
         Http = urls[1];
+        Https = urls.ElementAtOrDefault(2);
         Client = new HttpClient { BaseAddress = Http };
     }
 
     public Uri Http { get; }
 
     public Uri Grpc { get; }
+
+    /// <summary>The third endpoint; null where the settings have none.</summary>
+    public Uri? Https { get; }
 
     public HttpClient Client { get; }
 
