@@ -33,7 +33,7 @@ function project(file,   parts, count) {
   return parts[1] == "Services" || parts[1] == "Clients" ? parts[1] "/" parts[2] : parts[1]
 }
 
-function percent(covered, all) { return all == 0 ? 100 : 100 * covered / all }
+function percent(covered, all) { return all == 0 ? 0 : 100 * covered / all }
 
 END {
   for (key in hits) {
@@ -56,7 +56,8 @@ END {
         if (index(file, folder[number]) == 1) { lines += byFile[file]; covered += reachedInFile[file] }
       }
     }
-    low = percent(covered, lines) < least
+    # None is a mistake: of the folders, or of where the tests were built.
+    low = lines == 0 || percent(covered, lines) < least
     printf "%6.1f%%  %s%s\n", percent(covered, lines), pair[1], low ? " (at least " least "% is asked for)" : ""
     if (low) {
       status = 1

@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.V1;
-using Grpc.Core;
 using Grpc.Net.Client;
 
 namespace AspireStreaming.StreamApi.Tests.Connections;
@@ -114,7 +113,7 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
     {
         using var key = RSA.Create(2048);
         var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        return request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
     }
 
     private async Task AppendAsync()
