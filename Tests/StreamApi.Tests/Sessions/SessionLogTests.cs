@@ -23,6 +23,7 @@ public sealed class SessionLogTests(SharedHost shared)
         await using var client = await SessionClient.OpenAsync(transport, host);
 
         await client.SubscribeAsync("a", stream, "start", window: null);
+        await client.ReadAsync("subscribed");
         var first = await client.ReadEventsAsync(16);
         await log.UntilAsync("Subscribed", "a", stream);
         await log.UntilAsync("Paused", "a", stream);
