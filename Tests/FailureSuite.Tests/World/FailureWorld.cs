@@ -152,14 +152,21 @@ public sealed class FailureWorld : IAsyncLifetime
             link.Mend();
         }
 
-        Redis.Resume();
-        if (!Redis.IsRunning)
+        // A scenario that failed may have left them frozen, or not there at all.
+        if (Redis.IsRunning)
+        {
+            Redis.Resume();
+        }
+        else
         {
             await Redis.StartAsync(cancellationToken);
         }
 
-        Postgres.Resume();
-        if (!Postgres.IsRunning)
+        if (Postgres.IsRunning)
+        {
+            Postgres.Resume();
+        }
+        else
         {
             await Postgres.StartAsync(cancellationToken);
         }
