@@ -19,26 +19,18 @@ internal sealed class AppendScript(AppendLane lane, AppendCall first, List<Appen
 
     public override void Write(RespBuffer into)
     {
-        var arguments = first.Arguments.Count;
-        for (var index = 0; index < Callers - 1; index++)
-        {
-            arguments += more![index].Arguments.Count;
-        }
-
-        into.WriteCommand(KeyArgument + Callers + arguments);
+        into.WriteCommand(KeyArgument + Callers + CountArguments());
         into.Write("EVALSHA"u8);
         into.WriteHex(Hash);
         into.Write(Callers);
-        into.Write(first.Stream);
-        for (var index = 0; index < Callers - 1; index++)
+        for (var index = 0; index < Callers; index++)
         {
-            into.Write(more![index].Stream);
+            into.Write(Call(index).Stream);
         }
 
-        first.Arguments.Write(into);
-        for (var index = 0; index < Callers - 1; index++)
+        for (var index = 0; index < Callers; index++)
         {
-            more![index].Arguments.Write(into);
+            Call(index).Arguments.Write(into);
         }
     }
 
@@ -46,14 +38,11 @@ internal sealed class AppendScript(AppendLane lane, AppendCall first, List<Appen
     public (RedisKey[] Keys, RedisValue[] Arguments) ToValues()
     {
         var keys = new RedisKey[Callers];
-        var count = first.Arguments.Count + (more?.Sum(static call => call.Arguments.Count) ?? 0);
-        var arguments = new RedisValue[count];
-        keys[0] = first.Stream;
-        first.Arguments.CopyTo(arguments);
-        var filled = first.Arguments.Count;
-        for (var index = 1; index < keys.Length; index++)
+        var arguments = new RedisValue[CountArguments()];
+        var filled = 0;
+        for (var index = 0; index < keys.Length; index++)
         {
-            var call = more![index - 1];
+            var call = Call(index);
             keys[index] = call.Stream;
             call.Arguments.CopyTo(arguments.AsSpan(filled));
             filled += call.Arguments.Count;
@@ -128,23 +117,35 @@ internal sealed class AppendScript(AppendLane lane, AppendCall first, List<Appen
 
         // First the next script, so that Redis has something to do while these are answered.
         lane.Release(null);
-        first.Complete(inline);
-        for (var index = 0; index < Callers - 1; index++)
+        for (var index = 0; index < Callers; index++)
         {
-            more![index].Complete(inline);
+            Call(index).Complete(inline);
         }
     }
 
     public override void Fail(Exception exception)
     {
         lane.Release(exception);
-        first.Fail(exception);
-        more?.ForEach(call => call.Fail(exception));
+        for (var index = 0; index < Callers; index++)
+        {
+            Call(index).Fail(exception);
+        }
     }
 
     private static InvalidDataException OtherNumber() => new("The append script answered for another number of requests.");
 
     private AppendCall Call(int index) => index == 0 ? first : more![index - 1];
+
+    private int CountArguments()
+    {
+        var count = 0;
+        for (var index = 0; index < Callers; index++)
+        {
+            count += Call(index).Arguments.Count;
+        }
+
+        return count;
+    }
 
     /// <summary>A line for each request.</summary>
     private void TakeLines(ReadOnlySpan<byte> text)
