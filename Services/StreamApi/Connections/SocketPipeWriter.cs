@@ -87,14 +87,14 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
     public override void CancelPendingFlush() => Volatile.Read(ref _cancelled)?.TrySetResult();
 
     /// <summary>What was flushed is still sent.</summary>
+    /// <remarks>
+    /// The server completes an aborted connection's output while the request may still be writing into memory that it got before. That
+    /// memory is left to the collector: from the pool somebody else would get it, and be written over.
+    /// </remarks>
     public override void Complete(Exception? exception = null)
     {
-        if (_buffer is { } buffer)
-        {
-            _buffer = null;
-            _used = 0;
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
+        _buffer = null;
+        _used = 0;
     }
 
     private byte[] Room(int sizeHint)

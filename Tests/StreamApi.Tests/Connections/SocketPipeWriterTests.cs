@@ -1,6 +1,8 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
 using AspireStreaming.StreamApi.Connections;
 
@@ -142,6 +144,19 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
         var bytes = new byte[length];
         new Random(1).NextBytes(bytes);
         return bytes;
+    }
+
+    [Fact]
+    public void Complete_while_memory_is_written_to_nobody_else_gets_it()
+    {
+        var held = _writer.GetMemory(100);
+        Assert.True(MemoryMarshal.TryGetArray<byte>(held, out var array));
+
+        _writer.Complete();
+        var rented = ArrayPool<byte>.Shared.Rent(array.Array!.Length);
+
+        Assert.NotSame(array.Array, rented);
+        ArrayPool<byte>.Shared.Return(rented);
     }
 
     private void Write(string text)
