@@ -19,7 +19,8 @@ internal sealed class Breakage(FailureWorld world, ScenarioRun run, Random rando
     public static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     /// <summary>The ids of the connections that follow a stream, on any replica.</summary>
-    public async Task<IReadOnlySet<string>> ConnectionsAsync(string stream)
+    /// <returns>Null where another fault keeps a replica from answering.</returns>
+    public async Task<IReadOnlySet<string>?> ConnectionsAsync(string stream)
     {
         var ids = new HashSet<string>();
 
@@ -27,7 +28,17 @@ internal sealed class Breakage(FailureWorld world, ScenarioRun run, Random rando
         for (var replica = 0; replica < 4; replica++)
         {
             using var client = world.System.Client("stream-api");
-            using var answer = JsonDocument.Parse(await client.GetStringAsync(new Uri("/connections", UriKind.Relative), Cancelled));
+            string text;
+            try
+            {
+                text = await client.GetStringAsync(new Uri("/connections", UriKind.Relative), Cancelled);
+            }
+            catch (HttpRequestException)
+            {
+                return null;
+            }
+
+            using var answer = JsonDocument.Parse(text);
             ids.UnionWith(answer.RootElement.GetProperty("connections").EnumerateArray()
                 .Where(connection => connection.GetProperty("stream").GetString() == stream)
                 .Select(connection => connection.GetProperty("id").GetString()!));

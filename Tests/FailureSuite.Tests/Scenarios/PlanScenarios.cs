@@ -126,7 +126,7 @@ internal static class PlanScenarios
                 await Eventually.TrueAsync(() => subscriber.Track.Count == 1, Patience, "a short subscription to get its event", cancellationToken);
             });
         await Eventually.TrueAsync(
-            async () => (await broken.ConnectionsAsync(stream)).Count == 0, Patience, $"no connection to {stream} to be left", Breakage.Cancelled);
+            async () => await broken.ConnectionsAsync(stream) is { Count: 0 }, Patience, $"no connection to {stream} to be left", Breakage.Cancelled);
     }
 
     private static async Task ShutDownAsync(Breakage broken)
