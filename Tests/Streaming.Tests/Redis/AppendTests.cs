@@ -195,21 +195,24 @@ public sealed class AppendTests(RedisFixture redis) : IDisposable
         Assert.Single(await _client.ReadAllAsync(_stream));
     }
 
-    [Fact]
-    public async Task AppendAsync_wakes_readers_with_the_events()
+    [Theory]
+    [InlineData(2)]
+    [InlineData(20)]
+    public async Task AppendAsync_wakes_readers_with_the_events(int count)
     {
         var received = new TaskCompletionSource<WakeMessage>(TaskCreationOptions.RunContinuationsAsynchronously);
         await _client.Subscriber.SubscribeAsync(
             new RedisChannel(StreamKeys.WakeChannel(_stream), RedisChannel.PatternMode.Literal),
             (_, message) => received.TrySetResult(WakeMessage.Parse((byte[])message!)));
 
-        var appended = await _client.AppendAsync(_stream, Event("1"), Event("2"));
+        var ids = Enumerable.Range(1, count).Select(number => $"{number}").ToArray();
+        var appended = await _client.AppendAsync(_stream, [.. ids.Select(id => Event(id))]);
 
         var wake = await received.Task.WaitAsync(TimeSpan.FromSeconds(5), Cancelled);
         Assert.Equal(WakeKind.Appended, wake.Kind);
         var events = wake.Batch.ReadEvents();
-        Assert.Equal(["1", "2"], events.Select(IdOf));
-        Assert.Equal([appended.First, appended.Last], events.Select(stored => stored.Position));
+        Assert.Equal(ids, events.Select(IdOf));
+        Assert.Equal([appended.First, appended.Last], [events[0].Position, events[^1].Position]);
         Assert.Equal((await _client.ReadAllAsync(_stream))[0].RecordedAt, events[0].RecordedAt);
     }
 

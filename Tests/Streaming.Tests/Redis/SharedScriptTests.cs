@@ -128,7 +128,25 @@ public sealed class SharedScriptTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Wakes_reach_who_listens_at_a_replica()
+    public async Task Wake_of_many_events_that_nobody_listens_to_is_not_published()
+    {
+        var streams = await OpenAsync(2);
+        var heard = new ConcurrentDictionary<string, ConcurrentQueue<WakeMessage>>();
+        await ListenAsync(_client.Subscriber, streams[0], heard);
+        var before = await CallsAsync("publish");
+
+        await _client.AppendAsync(Generated(streams[0], 100));
+        await _client.AppendAsync(Generated(streams[1], 100));
+
+        Assert.Equal(1, await CallsAsync("publish") - before);
+        await Eventually.TrueAsync(() => heard.ContainsKey(streams[0]), TimeSpan.FromSeconds(10), "the wake", Cancelled);
+        Assert.Equal(100, Assert.Single(heard[streams[0]]).Batch.ReadEvents().Length);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(100)]
+    public async Task Wakes_reach_who_listens_at_a_replica(int count)
     {
         await using var replica = await RedisProcess.StartAsync(
             arguments: ["--replicaof", .. _redis.ConnectionString.Split(':', ',').Take(2)], cancellationToken: Cancelled);
@@ -145,7 +163,7 @@ public sealed class SharedScriptTests : IAsyncLifetime
             await ListenAsync(connection.GetSubscriber(), stream, heard);
         }
 
-        await Task.WhenAll(streams.Select(stream => _client.Log.AppendAsync(Generated(stream, 1), Cancelled)));
+        await Task.WhenAll(streams.Select(stream => _client.Log.AppendAsync(Generated(stream, count), Cancelled)));
 
         await Eventually.TrueAsync(
             () => Task.FromResult(heard.Count == streams.Length && heard.Values.All(wakes => wakes.Count == 1)),

@@ -137,6 +137,14 @@ local function append(key, stream, base)
     end
   end
   general = general or (function()
+    -- To put a wake of many events together that nobody hears costs more than to ask. Who listens at a replica, or at another node of a
+    -- cluster, is not known here.
+    local function is_unheard(channel)
+      local info = call('INFO', 'replication', 'cluster')
+      return find(info, 'connected_slaves:0', 1, true) and find(info, 'cluster_enabled:0', 1, true)
+        and call('PUBSUB', 'NUMSUB', channel)[2] == 0
+    end
+
     -- Split by the unit separator, which no field can contain:
     --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
     --   expected position or ''; state when the last event is terminal or ''; its type or ''
@@ -434,15 +442,19 @@ local function append(key, stream, base)
         call('ZADD', TAG .. 'streams', recorded, stream)
       end
 
-      if heard then
-        local wake = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames)
-        local body = table.concat(frames)
-        if #body <= 65536 then
-          wake = 'A ' .. wake .. body
+      local channel = TAG .. 'c:' .. stream
+      if heard and (#frames < 8 or listeners or not is_unheard(channel)) then
+        local wake, size = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames), 0
+        for n = 1, #frames do
+          size = size + #frames[n]
+        end
+        if size <= 65536 then
+          frames[0] = 'A ' .. wake
+          wake = table.concat(frames, '', 0)
         else
           wake = 'P ' .. wake
         end
-        call('PUBLISH', TAG .. 'c:' .. stream, wake)
+        call('PUBLISH', channel, wake)
       end
       return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
         log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
