@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using AspireStreaming.ServiceDefaults.Auth;
 using AspireStreaming.StreamApi.Delivery;
 using Microsoft.AspNetCore.Connections.Features;
@@ -182,6 +183,7 @@ internal abstract class DeliveryConnection(string transport, string stream, Http
         }
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> FlushAsync()
     {
         BeginWrite(services.Registry.Now);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Sse;
 using Google.Protobuf;
@@ -122,6 +123,7 @@ internal sealed class FrameBatch
 
     /// <summary>Sends what waits.</summary>
     /// <returns>Null when the client is gone; else whether sending had to wait.</returns>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<bool?> FlushAsync()
     {
         try
@@ -147,6 +149,7 @@ internal sealed class FrameBatch
         _pendingCompressed += message?.CalculateSize() ?? (head.Length + rest.Length);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool?> FlushPipeAsync()
     {
         _writer.Complete();

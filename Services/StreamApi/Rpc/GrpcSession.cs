@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.Streaming.Contracts;
@@ -12,6 +15,7 @@ internal sealed class GrpcSession(
     : Session("grpc", context, services)
 {
     private readonly Action _abort = context.Abort;
+    private readonly PipeReader _pipe = context.Request.BodyReader;
     private readonly FrameBatch _batch = new(context, output, services.Time);
 
     protected override long Pending => _batch.Pending;
@@ -22,10 +26,33 @@ internal sealed class GrpcSession(
 
     public override void Abort() => _abort();
 
+    /// <summary>
+    /// Acknowledgements, of which there are many, are taken out of the request's pipe, all that one read brought in one go; any other
+    /// message is left in it for the call's own reader.
+    /// </summary>
     protected override async Task ReceiveAsync(CancellationToken cancellationToken)
     {
-        while (await input.MoveNext(cancellationToken))
+        while (true)
         {
+            var read = await _pipe.ReadAsync(cancellationToken);
+            if (read.IsCanceled)
+            {
+                throw new OperationCanceledException();
+            }
+
+            var rest = TakeAcknowledgements(read.Buffer, out var isOther);
+            if (!isOther && !read.IsCompleted)
+            {
+                _pipe.AdvanceTo(rest, read.Buffer.End);
+                continue;
+            }
+
+            _pipe.AdvanceTo(rest, rest);
+            if (!await input.MoveNext(cancellationToken))
+            {
+                return;
+            }
+
             await SubmitAsync(GrpcSessionMessages.Read(input.Current, Commands), cancellationToken);
         }
     }
@@ -56,6 +83,7 @@ internal sealed class GrpcSession(
 
     protected override void WritePong() => _batch.Add(new ServerMessage { Pong = new SessionPong() });
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<bool> FlushPendingAsync()
     {
         if (await _batch.FlushAsync() is not { } waited)
@@ -65,5 +93,41 @@ internal sealed class GrpcSession(
 
         await YieldAfterAsync(waited);
         return true;
+    }
+
+    /// <param name="received">What is there.</param>
+    /// <param name="isOther">Whether something else comes next; else it is nothing, or the beginning of a message.</param>
+    /// <returns>Where the rest begins.</returns>
+    private SequencePosition TakeAcknowledgements(ReadOnlySequence<byte> received, out bool isOther)
+    {
+        Span<byte> copy = stackalloc byte[AckFrame.MaxLength];
+        var isTaken = false;
+        while (true)
+        {
+            scoped var front = received.FirstSpan;
+            if (front.Length < AckFrame.MaxLength && !received.IsSingleSegment)
+            {
+                var part = received.Slice(0, Math.Min(received.Length, AckFrame.MaxLength));
+                part.CopyTo(copy);
+                front = copy[..(int)part.Length];
+            }
+
+            var length = AckFrame.Read(front, out var sub, out var position);
+            isOther = length < 0 || (length > 0 && !TryAcknowledge(sub, position));
+            if (isOther || length == 0)
+            {
+                break;
+            }
+
+            isTaken = true;
+            received = received.Slice(length);
+        }
+
+        if (isTaken)
+        {
+            Acknowledged();
+        }
+
+        return received.Start;
     }
 }

@@ -21,7 +21,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
     private readonly SessionServices _services;
     private readonly SessionOptions _options;
     private readonly StreamAccess _access;
-    private readonly Channel<SessionCommand> _commands;
+    private readonly Channel<Received> _received;
     private readonly SubscriptionSet _subscriptions;
     private readonly SessionPublishes _publishes;
     private readonly CancellationTokenSource _stop;
@@ -39,7 +39,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         _options = services.Options;
         _access = context.GetStreamAccess();
         _subscriptions = new SubscriptionSet(_options, services.Cursors, Signal);
-        _commands = Channel.CreateBounded<SessionCommand>(
+        _received = Channel.CreateBounded<Received>(
             new BoundedChannelOptions(_options.MaxPendingCommands) { SingleReader = true, SingleWriter = true });
         _publishes = new SessionPublishes(services.Publisher, services.PublishBytes, _options, _access.Authorization, Signal.Set);
         _stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
@@ -124,13 +124,29 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
     /// <summary>Hands a message of the client to the loop; waits while the loop is too far behind.</summary>
     protected async ValueTask SubmitAsync(SessionCommand command, CancellationToken cancellationToken)
     {
-        if (!_commands.Writer.TryWrite(command))
+        var received = new Received(command, "", default);
+        if (!_received.Writer.TryWrite(received))
         {
-            await _commands.Writer.WriteAsync(command, cancellationToken);
+            // Acknowledgements before it may not have been told of yet.
+            Signal.Set();
+            await _received.Writer.WriteAsync(received, cancellationToken);
         }
 
         Signal.Set();
     }
+
+    /// <summary>
+    /// Hands an acknowledgement to the loop, behind what was received before it, without waking the loop: one
+    /// <see cref="Acknowledged"/> does so for all that one read brought.
+    /// </summary>
+    /// <param name="sub">The subscription's name, ASCII without control characters.</param>
+    /// <param name="position">The position.</param>
+    /// <returns>False when it must be submitted as any other message: nothing of that name is there, or the loop is too far behind.</returns>
+    protected bool TryAcknowledge(ReadOnlySpan<byte> sub, StreamPosition position) =>
+        _subscriptions.NameOf(sub) is { } name && _received.Writer.TryWrite(new Received(null, name, position));
+
+    /// <summary>Tells the loop of acknowledgements.</summary>
+    protected void Acknowledged() => Signal.Set();
 
     /// <summary>
     /// Lets others have the thread now and then: a client that takes everything at once would otherwise keep it, and its own messages
@@ -163,12 +179,12 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
             OnDue();
         }
 
-        if (_inputEnded && _commands.Reader.Count == 0 && _publishes.Count == 0)
+        if (_inputEnded && _received.Reader.Count == 0 && _publishes.Count == 0)
         {
             return FollowerState.Ended;
         }
 
-        return _subscriptions.HasReady || _commands.Reader.Count > 0 ? FollowerState.Busy : FollowerState.Idle;
+        return _subscriptions.HasReady || _received.Reader.Count > 0 ? FollowerState.Busy : FollowerState.Idle;
     }
 
     protected override void TellPositions()
@@ -200,13 +216,16 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
 
     private void TakeCommands()
     {
-        while (Pending < BufferBytes && _commands.Reader.TryRead(out var command))
+        while (Pending < BufferBytes && _received.Reader.TryRead(out var received))
         {
             Volatile.Write(ref _activeAt, _now);
-            switch (command)
+            switch (received.Command)
             {
+                case null:
+                    Acknowledge(received.Sub, received.Position);
+                    break;
                 case AckCommand ack:
-                    Acknowledge(ack);
+                    Acknowledge(ack.Sub, ack.Position);
                     break;
                 case SubscribeCommand subscribe:
                     Subscribe(subscribe);
@@ -224,7 +243,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
                     Refuse(refused.Sub, refused.Fault);
                     break;
                 default:
-                    throw new InvalidOperationException($"No message: {command}.");
+                    throw new InvalidOperationException($"No message: {received.Command}.");
             }
         }
     }
@@ -328,16 +347,16 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         }
     }
 
-    private void Acknowledge(AckCommand ack)
+    private void Acknowledge(string sub, StreamPosition position)
     {
-        if (_subscriptions.Find(ack.Sub) is not { } subscription)
+        if (_subscriptions.Find(sub) is not { } subscription)
         {
-            Refuse(ack.Sub, SessionFault.UnknownSub(ack.Sub));
+            Refuse(sub, SessionFault.UnknownSub(sub));
             return;
         }
 
         var before = subscription.Window.Limit;
-        _subscriptions.OnAcknowledged(subscription, ack.Position, _now);
+        _subscriptions.OnAcknowledged(subscription, position, _now);
         if (subscription.Window.Limit != before)
         {
             SessionLog.WindowChanged(_services.Logger, Id, subscription.Sub, subscription.Stream, before, subscription.Window.Limit);

@@ -37,3 +37,9 @@ internal sealed record PingCommand : SessionCommand;
 /// <param name="Sub">What it is about; null for the session.</param>
 /// <param name="Fault">The answer.</param>
 internal sealed record RefusedCommand(string? Sub, SessionFault Fault) : SessionCommand;
+
+/// <summary>What was received: a message, or an acknowledgement, of which there are many, without an object for it.</summary>
+/// <param name="Command">The message; null for an acknowledgement.</param>
+/// <param name="Sub">The acknowledgement's subscription.</param>
+/// <param name="Position">The acknowledged position.</param>
+internal readonly record struct Received(SessionCommand? Command, string Sub, StreamPosition Position);

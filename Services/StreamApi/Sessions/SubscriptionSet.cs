@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
@@ -41,6 +43,15 @@ internal sealed class SubscriptionSet(SessionOptions options, DurableCursors cur
 
     /// <summary>The subscription of a name.</summary>
     public SessionSubscription? Find(string sub) => _all.GetValueOrDefault(sub);
+
+    /// <summary>The name that one of them has, from its ASCII form; null when none has it. From any thread.</summary>
+    public string? NameOf(ReadOnlySpan<byte> ascii)
+    {
+        Span<char> name = stackalloc char[SessionCommands.MaxSubLength];
+        return ascii.Length <= name.Length
+            && Ascii.ToUtf16(ascii, name, out var length) == OperationStatus.Done
+            && _all.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name[..length], out var known, out _) ? known : null;
+    }
 
     /// <summary>Adds one; an ended one of that name is forgotten.</summary>
     public void Add(SessionSubscription subscription)

@@ -65,6 +65,28 @@ public sealed class SessionJsonReaderTests
         Assert.Equal("urn:aspirestreaming:problem:invalid-parameter", refused.Fault.Type);
     }
 
+    [Theory]
+    [InlineData("""{"type":"ack","sub":"1","position":"1700000000000-42"}""", true)]
+    [InlineData("""{"type":"ack","sub":"","position":"1-1"}""", true)]
+    [InlineData("""{"type":"ack","sub":"1","position":"1-1" }""", false)]
+    [InlineData("""{"type":"ack","sub":"1","position":"x"}""", false)]
+    [InlineData("""{"type":"ack","sub":"1","position":"1-1","sub":"2"}""", false)]
+    [InlineData("""{"type":"ack","sub":"1","position":"1-1""", false)]
+    [InlineData("""{"type":"ack","sub":"a\"b","position":"1-1"}""", false)]
+    [InlineData("""{"type":"ack","sub":"1}""", false)]
+    [InlineData("""{"type":"ack","sub":"1","position":""", false)]
+    [InlineData("""{"type":"ack","sub":"1","position":"1-1"}}""", false)]
+    [InlineData("""{"sub":"1","type":"ack","position":"1-1"}""", false)]
+    [InlineData("""{"type":"ping"}""", false)]
+    public void TryReadAck_reads_what_is_written_plainly_as_the_reader_does_and_leaves_it_the_rest(string message, bool isRead)
+    {
+        Assert.Equal(isRead, SessionJsonReader.TryReadAck(Encoding.UTF8.GetBytes(message), out var sub, out var position));
+        if (isRead && !sub.IsEmpty)
+        {
+            Assert.Equal(new AckCommand(Encoding.UTF8.GetString(sub), position), Read(message));
+        }
+    }
+
     [Fact]
     public void Complete_gives_ids_to_events_without_one_and_leaves_the_rest_as_it_is()
     {

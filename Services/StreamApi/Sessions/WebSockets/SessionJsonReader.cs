@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AspireStreaming.Streaming.Contracts;
 
 namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 
@@ -24,6 +25,31 @@ internal static class SessionJsonReader
         {
             return SessionCommands.Refuse(members.Sub, SessionFault.NotUnderstood(Describe(exception)));
         }
+    }
+
+    /// <summary>
+    /// Reads an acknowledgement that is written without spaces or escapes and with its members in the order in which the documentation
+    /// has them.
+    /// </summary>
+    /// <returns>False for any other message, and for what is at fault.</returns>
+    public static bool TryReadAck(ReadOnlySpan<byte> message, out ReadOnlySpan<byte> sub, out StreamPosition position)
+    {
+        var head = "{\"type\":\"ack\",\"sub\":\""u8;
+        sub = default;
+        position = default;
+        if (!message.StartsWith(head))
+        {
+            return false;
+        }
+
+        message = message[head.Length..];
+        sub = message[..Math.Max(0, message.IndexOfAny((byte)'"', (byte)'\\'))];
+        var middle = "\",\"position\":\""u8;
+        message = message[sub.Length..];
+        return message.StartsWith(middle)
+            && message.EndsWith("\"}"u8)
+            && message.Length >= middle.Length + 2
+            && StreamPosition.TryParse(message[middle.Length..^2], out position);
     }
 
     private static string Describe(Exception exception) => exception is JsonException

@@ -1,12 +1,14 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 
 namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 
 /// <summary>
 /// The stream below a WebSocket. Messages of the session are framed straight into a buffer and sent with one write, where
 /// <see cref="System.Net.WebSockets.WebSocket"/> would send each by itself; what the WebSocket writes itself (pong, ping, close) goes
-/// between them. The session's loop is the only writer of messages.
+/// between them. The session's loop is the only writer of messages. In the other direction the session is offered short messages
+/// before the WebSocket.
 /// </summary>
 internal sealed class UpgradedStream(Stream inner) : Stream
 {
@@ -18,13 +20,24 @@ internal sealed class UpgradedStream(Stream inner) : Stream
     private const byte FinalText = 0x81;
 
     private readonly SemaphoreSlim _writing = new(1);
+    private readonly ClientFrames _frames = new();
+
     /// <summary>Rented while there is something to send: an idle session keeps none, and a busy one gets one that is still in the cache.</summary>
     private byte[] _buffer = [];
     private int _used;
-    private int _messageStart;
 
     /// <summary>Bytes of messages that wait for <see cref="FlushMessagesAsync"/>.</summary>
     public int Pending => _used;
+
+    /// <summary>Is offered the client's short messages before the WebSocket; in the thread that reads.</summary>
+    public ShortMessageTaker? Taker
+    {
+        get => _frames.Taker;
+        set => _frames.Taker = value;
+    }
+
+    /// <summary>Called when some of what one read brought was taken.</summary>
+    public Action? Taken { get; set; }
 
     public override bool CanRead => true;
 
@@ -40,57 +53,36 @@ internal sealed class UpgradedStream(Stream inner) : Stream
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Begins a text message whose length is known.</summary>
-    public void BeginMessage(int length)
+    /// <summary>Writes a text message of three parts.</summary>
+    public void AddMessage(ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third)
     {
+        var length = first.Length + second.Length + third.Length;
         Reserve(MaxHeader + length);
-        _buffer[_used++] = FinalText;
-        switch (length)
-        {
-            case <= 125:
-                _buffer[_used++] = (byte)length;
-                break;
-            case <= ushort.MaxValue:
-                _buffer[_used++] = 126;
-                BinaryPrimitives.WriteUInt16BigEndian(_buffer.AsSpan(_used), (ushort)length);
-                _used += sizeof(ushort);
-                break;
-            default:
-                _buffer[_used++] = 127;
-                BinaryPrimitives.WriteUInt64BigEndian(_buffer.AsSpan(_used), (ulong)length);
-                _used += sizeof(ulong);
-                break;
-        }
-
-        _messageStart = _used + length;
-    }
-
-    /// <summary>Adds to the message begun.</summary>
-    public void Add(ReadOnlySpan<byte> bytes)
-    {
-        bytes.CopyTo(_buffer.AsSpan(_used, _messageStart - _used));
-        _used += bytes.Length;
+        var room = _buffer.AsSpan(_used);
+        var header = WriteHeader(room, length);
+        _used += header + length;
+        room = room[header..];
+        first.CopyTo(room);
+        room = room[first.Length..];
+        second.CopyTo(room);
+        third.CopyTo(room[second.Length..]);
     }
 
     /// <summary>Writes a whole text message.</summary>
-    public void AddMessage(ReadOnlySpan<byte> message)
-    {
-        BeginMessage(message.Length);
-        Add(message);
-    }
+    public void AddMessage(ReadOnlySpan<byte> message) => AddMessage(message, default, default);
 
     /// <summary>Sends the messages.</summary>
     /// <returns>Whether that had to wait.</returns>
-    public async ValueTask<bool> FlushMessagesAsync(CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<bool> FlushMessagesAsync()
     {
-        var waited = false;
-        var entering = _writing.WaitAsync(cancellationToken);
-        waited |= !entering.IsCompleted;
+        var entering = _writing.WaitAsync();
+        var waited = !entering.IsCompleted;
         await entering;
         try
         {
             // The server sends what is written to an upgraded request at once; nothing needs to be flushed.
-            var writing = inner.WriteAsync(_buffer.AsMemory(0, _used), cancellationToken);
+            var writing = inner.WriteAsync(_buffer.AsMemory(0, _used));
             waited |= !writing.IsCompleted;
             await writing;
         }
@@ -103,11 +95,33 @@ internal sealed class UpgradedStream(Stream inner) : Stream
         return waited;
     }
 
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
-        inner.ReadAsync(buffer, cancellationToken);
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            var count = _frames.Pass(buffer.Span, out var isTaken);
+            if (isTaken)
+            {
+                Taken?.Invoke();
+            }
+
+            if (count > 0)
+            {
+                return count;
+            }
+
+            var read = await inner.ReadAsync(_frames.Room(), cancellationToken);
+            _frames.Add(read);
+            if (read == 0)
+            {
+                // What is left of a frame that was cut off, and then nothing.
+                return _frames.Pass(buffer.Span, out _);
+            }
+        }
+    }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        inner.ReadAsync(buffer, offset, count, cancellationToken);
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
 
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -157,6 +171,25 @@ internal sealed class UpgradedStream(Stream inner) : Stream
         }
 
         base.Dispose(disposing);
+    }
+
+    private static int WriteHeader(Span<byte> header, int length)
+    {
+        header[0] = FinalText;
+        switch (length)
+        {
+            case <= 125:
+                header[1] = (byte)length;
+                return 2;
+            case <= ushort.MaxValue:
+                header[1] = 126;
+                BinaryPrimitives.WriteUInt16BigEndian(header[2..], (ushort)length);
+                return 2 + sizeof(ushort);
+            default:
+                header[1] = 127;
+                BinaryPrimitives.WriteUInt64BigEndian(header[2..], (ulong)length);
+                return 2 + sizeof(ulong);
+        }
     }
 
     private void Reserve(int bytes)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net.WebSockets;
+using System.Runtime.CompilerServices;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
 
@@ -9,7 +10,8 @@ namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 internal sealed class WebSocketSession(HttpContext context, WebSocket socket, UpgradedStream output, SessionServices services)
     : Session("ws", context, services)
 {
-    private const int ReceiveBytes = 4 << 10;
+    private const int ReceiveBytes = 1 << 10;
+    private const int LongBytes = 16 << 10;
 
     private static readonly TimeSpan ClosePatience = TimeSpan.FromSeconds(2);
 
@@ -45,6 +47,8 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
 
     protected override async Task ReceiveAsync(CancellationToken cancellationToken)
     {
+        output.Taken = Acknowledged;
+        output.Taker = message => SessionJsonReader.TryReadAck(message, out var sub, out var position) && TryAcknowledge(sub, position);
         var small = new byte[ReceiveBytes];
         while (true)
         {
@@ -71,10 +75,7 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
     protected override void WriteEvent(SessionSubscription subscription, EncodedEvent item)
     {
         var prefix = (byte[])(subscription.WrittenName ??= SessionJson.EventPrefix(subscription.Sub));
-        output.BeginMessage(prefix.Length + item.Json.Length + 1);
-        output.Add(prefix);
-        output.Add(item.Json.Span);
-        output.Add("}"u8);
+        output.AddMessage(prefix, item.Json.Span, "}"u8);
     }
 
     protected override void WriteControl(string? sub, ControlEvent control) => output.AddMessage(_json.Control(sub, control));
@@ -85,11 +86,12 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
 
     protected override void WritePong() => output.AddMessage(SessionJson.Pong);
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<bool> FlushPendingAsync()
     {
         try
         {
-            await YieldAfterAsync(await output.FlushMessagesAsync(CancellationToken.None));
+            await YieldAfterAsync(await output.FlushMessagesAsync());
             return true;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
@@ -105,7 +107,7 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
     /// <summary>Reads the rest of a message; what is longer than a message may be is passed over.</summary>
     private async Task ReceiveLongAsync(ValueWebSocketReceiveResult result, byte[] small, CancellationToken cancellationToken)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent(Math.Min(small.Length * 4, Commands.MaxFrameBytes));
+        var buffer = ArrayPool<byte>.Shared.Rent(Math.Min(LongBytes, Commands.MaxFrameBytes));
         try
         {
             small.AsSpan(0, result.Count).CopyTo(buffer);
