@@ -81,6 +81,42 @@ public sealed class SessionTests(SharedHost shared)
 
     [Theory]
     [MemberData(nameof(Transports))]
+    public async Task Many_subscriptions_of_a_client_that_reads_late_each_get_everything_in_order(string transport)
+    {
+        // Far more than buffers and sockets hold: delivery waits for the client again and again.
+        const int Subscriptions = 40;
+        const int Events = 500;
+        var stream = TestLog.NewStream();
+        var pad = new string('x', 800);
+        for (var first = 0; first < Events; first += 100)
+        {
+            await shared.Log.AppendAsync(
+                stream, [.. Enumerable.Range(first, 100).Select(number => shared.Log.Event("T", $$"""{"n":{{number}},"pad":"{{pad}}"}"""))]);
+        }
+
+        await using var client = await SessionClient.OpenAsync(transport, shared.Host);
+        for (var sub = 0; sub < Subscriptions; sub++)
+        {
+            await client.SubscribeAsync($"{sub}", stream, "start");
+        }
+
+        await client.PingAsync();
+        var next = new Dictionary<string, int>();
+        while (next.Count < Subscriptions || next.Values.Any(count => count < Events))
+        {
+            var message = await client.ReadAsync();
+            if (message.Type == "event")
+            {
+                var expected = next.GetValueOrDefault(message.Sub);
+                Assert.StartsWith($$"""{"n":{{expected}},""", message.Data, StringComparison.Ordinal);
+                Assert.EndsWith($"-{expected + 1}", message.Position, StringComparison.Ordinal);
+                next[message.Sub] = expected + 1;
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Transports))]
     public async Task A_full_window_pauses_its_subscription_only_and_acks_are_cumulative(string transport)
     {
         string slow = TestLog.NewStream(), fast = TestLog.NewStream();
