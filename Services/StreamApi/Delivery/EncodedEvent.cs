@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using AspireStreaming.Streaming.Contracts;
+using AspireStreaming.Streaming.Redis;
 
 namespace AspireStreaming.StreamApi.Delivery;
 
@@ -116,6 +117,10 @@ internal sealed record EncodedEvent
             _dataStart = dataStart,
         };
     }
+
+    /// <summary>Encodes the events of one append in order; nothing of its bytes is kept.</summary>
+    public static EncodedEvent[] Encode(string stream, in LogBatch batch) =>
+        batch.ReadEvents(stream, static (name, stored) => Encode(name, stored));
 
     /// <summary>Encodes stored events in order.</summary>
     public static EncodedEvent[] Encode(string stream, ReadOnlySpan<StoredEvent> stored)

@@ -49,7 +49,7 @@ internal sealed class StreamFeed : IAsyncDisposable
         _state = new FeedState(new StreamWindow(services.Options.WindowEvents, services.Options.WindowBytes, services.Budget), services.Tally);
         _reads = new SharedReads(stream, _state, services, _stop.Token);
         _tail = new SharedTail(() => services.Tiers.ReadTailAsync(stream, TierSet.Log, _stop.Token));
-        _wakes = new WakeSubscription(stream, services, OnWake, () => Request(Work.Repair));
+        _wakes = new WakeSubscription(stream, services, OnWake, () => Request(Work.Repair), _readers.Pulse);
     }
 
     [Flags]
@@ -160,19 +160,11 @@ internal sealed class StreamFeed : IAsyncDisposable
     public void Expect() => Request(Work.ConfirmTail);
 
     /// <summary>Takes the events of one append.</summary>
-    /// <param name="events">The events.</param>
-    /// <param name="inline">Whether this thread may serve the readers.</param>
-    public void Offer(EncodedEvent[] events, bool inline = true)
+    public void Offer(EncodedEvent[] events)
     {
-        var (appended, needsRepair) = _state.Offer(events);
-        if (needsRepair)
+        if (Take(events))
         {
-            Request(Work.Repair);
-        }
-
-        if (appended)
-        {
-            _readers.Pulse(inline);
+            _readers.Pulse();
         }
     }
 
@@ -213,21 +205,31 @@ internal sealed class StreamFeed : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private void OnWake(WakeMessage wake, bool inline)
+    /// <summary>Takes the events of one append.</summary>
+    /// <returns>Whether there is something for readers now.</returns>
+    private bool Take(EncodedEvent[] events)
+    {
+        var (appended, needsRepair) = _state.Offer(events);
+        if (needsRepair)
+        {
+            Request(Work.Repair);
+        }
+
+        return appended;
+    }
+
+    /// <inheritdoc cref="Take"/>
+    private bool OnWake(WakeMessage wake)
     {
         switch (wake.Kind)
         {
             case WakeKind.Appended:
-                Offer(EncodedEvent.Encode(Stream, wake.Batch.ReadEvents()), inline);
-                break;
+                return Take(EncodedEvent.Encode(Stream, wake.Batch));
             case WakeKind.AppendedToLog when !_state.HasReached(wake.Batch.Last):
                 Request(Work.Repair);
-                break;
-            case WakeKind.Deleted when _state.TryDelete(wake.Batch.First):
-                _readers.Pulse(inline);
-                break;
+                return false;
             default:
-                break;
+                return wake.Kind == WakeKind.Deleted && _state.TryDelete(wake.Batch.First);
         }
     }
 

@@ -10,9 +10,11 @@ namespace AspireStreaming.StreamApi.Delivery;
 /// </summary>
 /// <param name="stream">The stream.</param>
 /// <param name="services">What all feeds share.</param>
-/// <param name="onWake">Called for each message; told whether readers may be served in the thread that it came on.</param>
+/// <param name="onWake">Takes what a message brings, and tells whether there is something for readers.</param>
 /// <param name="onDamaged">Called for what is none.</param>
-internal sealed class WakeSubscription(string stream, FeedServices services, Action<WakeMessage, bool> onWake, Action onDamaged)
+/// <param name="serve">Lets readers have it; told whether in this thread.</param>
+internal sealed class WakeSubscription(
+    string stream, FeedServices services, Func<WakeMessage, bool> onWake, Action onDamaged, Action<bool> serve) : IWireSubscriber
 {
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
@@ -23,7 +25,7 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
     /// <summary>Subscribes, again if there is a subscription already: it may have died unnoticed.</summary>
     public async Task SubscribeAsync(CancellationToken cancellationToken)
     {
-        if (await services.Direct.TrySubscribeAsync(StreamKeys.WakeChannel(stream), OnMessage, cancellationToken))
+        if (await services.Direct.TrySubscribeAsync(StreamKeys.WakeChannel(stream), this, cancellationToken))
         {
             _isDirect = true;
             await UnsubscribeClientAsync();
@@ -70,6 +72,26 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
         return SubscribeAsync(cancellationToken);
     }
 
+    /// <inheritdoc/>
+    public bool OnMessage(ReadOnlyMemory<byte> message)
+    {
+        try
+        {
+            services.Metrics.Woken();
+            services.Gate.Succeeded();
+            return onWake(WakeMessage.Parse(message));
+        }
+        catch (Exception exception) when (exception is InvalidDataException or FormatException)
+        {
+            StreamApiLog.DamagedWake(services.Logger, stream, exception);
+            onDamaged();
+            return false;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void OnReceived(bool inline) => serve(inline);
+
     private async Task UnsubscribeClientAsync()
     {
         if (_handler is null)
@@ -88,20 +110,11 @@ internal sealed class WakeSubscription(string stream, FeedServices services, Act
         }
     }
 
-    private void OnMessage(RedisChannel channel, RedisValue message) => OnMessage((byte[])message!, inline: true);
-
-    private void OnMessage(ReadOnlyMemory<byte> message, bool inline)
+    private void OnMessage(RedisChannel channel, RedisValue message)
     {
-        try
+        if (OnMessage((byte[])message!))
         {
-            services.Metrics.Woken();
-            services.Gate.Succeeded();
-            onWake(WakeMessage.Parse(message), inline);
-        }
-        catch (Exception exception) when (exception is InvalidDataException or FormatException)
-        {
-            StreamApiLog.DamagedWake(services.Logger, stream, exception);
-            onDamaged();
+            serve(true);
         }
     }
 }

@@ -16,9 +16,15 @@ public readonly record struct LogBatch(StreamPosition First, long RecordedAt, St
 
     /// <summary>The events, in order.</summary>
     /// <exception cref="InvalidDataException">The frames are damaged, or not <see cref="Count"/> of them.</exception>
-    public StoredEvent[] ReadEvents()
+    public StoredEvent[] ReadEvents() => ReadEvents(0, static (_, stored) => stored);
+
+    /// <summary>The events, in order, each in another form.</summary>
+    /// <param name="state">Given to <paramref name="convert"/>.</param>
+    /// <param name="convert">Makes the form; what it is given lies in <see cref="Frames"/>.</param>
+    /// <inheritdoc cref="ReadEvents()" path="/exception"/>
+    public T[] ReadEvents<TState, T>(TState state, Func<TState, StoredEvent, T> convert)
     {
-        var events = new StoredEvent[Count];
+        var events = new T[Count];
         var frames = Frames;
         for (var index = 0; index < events.Length; index++)
         {
@@ -27,7 +33,7 @@ public readonly record struct LogBatch(StreamPosition First, long RecordedAt, St
                 throw new InvalidDataException($"A batch at {First} says that it has {Count} events and has {index}.");
             }
 
-            events[index] = new StoredEvent(First with { Sequence = First.Sequence + index }, RecordedAt, frame, index == 0 ? Previous : null);
+            events[index] = convert(state, new StoredEvent(First with { Sequence = First.Sequence + index }, RecordedAt, frame, index == 0 ? Previous : null));
         }
 
         return frames.IsEmpty ? events : throw new InvalidDataException($"A batch at {First} has more than the {Count} events it says.");

@@ -26,7 +26,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
     private readonly TimeSpan _timeout;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
-    private readonly ConcurrentDictionary<string, WireMessageHandler> _handlers = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, IWireSubscriber> _subscribers = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
     private TaskCompletionSource _doubted = NewSignal();
@@ -71,7 +71,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
     /// <summary>Subscribes to a channel, again if it is subscribed already.</summary>
     /// <returns>False where there is no connection: then the client has to do it.</returns>
     /// <exception cref="Exception">Redis refuses, does not answer, or is away.</exception>
-    public async Task<bool> TrySubscribeAsync(string channel, WireMessageHandler handler, CancellationToken cancellationToken)
+    public async Task<bool> TrySubscribeAsync(string channel, IWireSubscriber subscriber, CancellationToken cancellationToken)
     {
         if (!_isOn)
         {
@@ -84,7 +84,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
             return false;
         }
 
-        _handlers[channel] = handler;
+        _subscribers[channel] = subscriber;
         await connection.SubscribeAsync([channel]).WaitAsync(cancellationToken).ConfigureAwait(false);
         return true;
     }
@@ -93,7 +93,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
     /// <exception cref="Exception">Redis does not answer, or is away.</exception>
     public async Task UnsubscribeAsync(string channel)
     {
-        if (_handlers.TryRemove(channel, out _) && Volatile.Read(ref _current) is { } connection)
+        if (_subscribers.TryRemove(channel, out _) && Volatile.Read(ref _current) is { } connection)
         {
             await connection.UnsubscribeAsync(channel).ConfigureAwait(false);
         }
@@ -206,9 +206,9 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
             return;
         }
 
-        if (!_handlers.IsEmpty)
+        if (!_subscribers.IsEmpty)
         {
-            _handlers.Clear();
+            _subscribers.Clear();
             Moved?.Invoke();
         }
     }
@@ -224,11 +224,11 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
             return null;
         }
 
-        var connection = new SubscriberConnection(settings, _handlers, _timeout, _time);
+        var connection = new SubscriberConnection(settings, _subscribers, _timeout, _time);
         try
         {
             await connection.OpenAsync(_time, cancellationToken).ConfigureAwait(false);
-            await connection.SubscribeAsync(_handlers.Keys).WaitAsync(cancellationToken).ConfigureAwait(false);
+            await connection.SubscribeAsync(_subscribers.Keys).WaitAsync(cancellationToken).ConfigureAwait(false);
             return connection;
         }
         catch

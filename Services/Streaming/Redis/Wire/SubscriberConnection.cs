@@ -13,29 +13,29 @@ internal sealed class SubscriberConnection : WireConnection
     private const int MaxName = 512;
 
     /// <summary>
-    /// Messages that are delivered in the thread that reads, when no more than these came at once: that costs less than to wake another.
-    /// More of them must not wait for each other's readers.
+    /// Of the subscribers that got something at once, those that are served in the thread that reads: that costs less than to wake
+    /// another. What comes meanwhile waits for them, so the others go elsewhere.
     /// </summary>
-    private const int InlineMessages = 4;
+    private const int InlineSubscribers = 16;
 
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(2);
 
-    private readonly ConcurrentDictionary<string, WireMessageHandler>.AlternateLookup<ReadOnlySpan<char>> _handlers;
+    private readonly ConcurrentDictionary<string, IWireSubscriber>.AlternateLookup<ReadOnlySpan<char>> _subscribers;
     private readonly TimeSpan _timeout;
     private readonly TimeProvider _time;
     private readonly Queue<Command> _sent = new();
-    private readonly List<(WireMessageHandler Handler, byte[] Message)> _messages = [];
+    private readonly HashSet<IWireSubscriber> _woken = [];
     private readonly ITimer _timer;
     private long _lastReceived;
 
     /// <param name="settings">Where to, and as whom.</param>
-    /// <param name="handlers">By channel, who receives.</param>
+    /// <param name="subscribers">By channel, who receives.</param>
     /// <param name="timeout">How long an answer may take.</param>
     /// <param name="time">The clock.</param>
-    public SubscriberConnection(WireSettings settings, ConcurrentDictionary<string, WireMessageHandler> handlers, TimeSpan timeout, TimeProvider time)
+    public SubscriberConnection(WireSettings settings, ConcurrentDictionary<string, IWireSubscriber> subscribers, TimeSpan timeout, TimeProvider time)
         : base(settings, timeout)
     {
-        _handlers = handlers.GetAlternateLookup<ReadOnlySpan<char>>();
+        _subscribers = subscribers.GetAlternateLookup<ReadOnlySpan<char>>();
         _timeout = timeout;
         _time = time;
         _lastReceived = time.GetTimestamp();
@@ -104,13 +104,14 @@ internal sealed class SubscriberConnection : WireConnection
     protected override void OnReplies()
     {
         Volatile.Write(ref _lastReceived, _time.GetTimestamp());
-        var inline = _messages.Count <= InlineMessages;
-        foreach (var (handler, message) in _messages)
+        // Those first who are served elsewhere, at the same time.
+        if (_woken.Count > InlineSubscribers)
         {
-            handler(message, inline);
+            Serve(inline: false);
         }
 
-        _messages.Clear();
+        Serve(inline: true);
+        _woken.Clear();
     }
 
     protected override void OnClosed(Exception reason)
@@ -129,12 +130,25 @@ internal sealed class SubscriberConnection : WireConnection
         }
     }
 
+    private void Serve(bool inline)
+    {
+        var place = 0;
+        foreach (var subscriber in _woken)
+        {
+            if (place++ < InlineSubscribers == inline)
+            {
+                subscriber.OnReceived(inline);
+            }
+        }
+    }
+
     private void OnMessage(ReadOnlySpan<byte> channel, ReadOnlySpan<byte> message)
     {
         Span<char> name = stackalloc char[MaxName];
-        if (Encoding.UTF8.TryGetChars(channel, name, out var length) && _handlers.TryGetValue(name[..length], out var handler))
+        if (Encoding.UTF8.TryGetChars(channel, name, out var length)
+            && _subscribers.TryGetValue(name[..length], out var subscriber) && subscriber.OnMessage(Received(message)))
         {
-            _messages.Add((handler, message.ToArray()));
+            _woken.Add(subscriber);
         }
     }
 

@@ -136,11 +136,15 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     /// <summary>A reply; valid during the call only.</summary>
     protected abstract void OnReply(in RespReply reply);
 
-    /// <summary>All that was received has been given to <see cref="OnReply"/>.</summary>
+    /// <summary>All that was received has been given to <see cref="OnReply"/>; also when it ended in something that is no reply.</summary>
     protected abstract void OnReplies();
 
     /// <summary>It is closed; called once.</summary>
     protected abstract void OnClosed(Exception reason);
+
+    /// <summary>The same part of what was received, in the form in which it can be handed on; valid as long.</summary>
+    protected ReadOnlyMemory<byte> Received(ReadOnlySpan<byte> part) =>
+        _received.AsSpan().Overlaps(part, out var start) ? _received.AsMemory(start, part.Length) : default;
 
     private static void Dispose(Socket? socket)
     {
@@ -226,13 +230,19 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
             _opened.TrySetResult();
             while (true)
             {
-                while (RespReply.TryRead(_received.AsSpan(_start, _end - _start), out var reply, out var length))
+                try
                 {
-                    OnReply(reply);
-                    _start += length;
+                    while (RespReply.TryRead(_received.AsSpan(_start, _end - _start), out var reply, out var length))
+                    {
+                        OnReply(reply);
+                        _start += length;
+                    }
+                }
+                finally
+                {
+                    OnReplies();
                 }
 
-                OnReplies();
                 Receive();
             }
         }
