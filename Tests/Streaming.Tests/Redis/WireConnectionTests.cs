@@ -109,7 +109,7 @@ public sealed class WireConnectionTests : IDisposable
 
     private async Task OpenAsync(WireConnection connection)
     {
-        var opening = connection.OpenAsync(TimeProvider.System, Cancelled);
+        var opening = connection.OpenAsync(Cancelled);
         _server = await _listener.AcceptSocketAsync(Cancelled);
 
         // To its name and its two questions.

@@ -9,27 +9,12 @@ namespace AspireStreaming.Streaming.Redis.Wire;
 /// client's, and while nothing has made the fence distrust what it knows of that; else appends go by the client. Opened with the first
 /// append, and again when it was lost. Thread-safe.
 /// </summary>
-public sealed class DirectConnection : IAsyncDisposable, IDisposable
+public sealed class DirectConnection : DirectLink
 {
     private const string Purpose = "appends";
 
-    /// <summary>A connection that lived shorter is not opened again at once.</summary>
-    private static readonly TimeSpan ShortLife = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
-
-    private readonly IConnectionMultiplexer _redis;
-    private readonly ConfigurationOptions _configuration;
     private readonly PartitionFence _fence;
-    private readonly RedisGate? _gate;
-    private readonly TimeSpan _timeout;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _lock = new();
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Opened? _opened;
-    private Task? _running;
 
     /// <summary>Creates it; nothing is connected yet.</summary>
     /// <param name="redis">The client library's connections.</param>
@@ -47,19 +32,10 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
         TimeProvider time,
         ILogger<DirectConnection> logger,
         RedisGate? gate = null)
+        : base(redis, configuration, options.Value, time, logger, gate)
     {
-        _redis = redis;
-        _configuration = configuration;
         _fence = fence;
-        _gate = gate;
-        _timeout = options.Value.CommandTimeout;
-        _time = time;
-        _logger = logger;
         fence.Distrusted += OnChanged;
-        if (gate is not null)
-        {
-            gate.Restored += OnChanged;
-        }
     }
 
     /// <summary>The connection, if one may be used now.</summary>
@@ -72,70 +48,15 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
                 return opened.Generation == _fence.Generation && opened.Connection.IsOpen ? opened.Connection : null;
             }
 
-            if (_running is null)
-            {
-                Start();
-            }
-
+            Start();
             return null;
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose()
+    private protected override void OnStopping() => _fence.Distrusted -= OnChanged;
+
+    private protected override async Task RunAsync(CancellationToken stop)
     {
-        lock (_lock)
-        {
-            if (!_stop.IsCancellationRequested)
-            {
-                _fence.Distrusted -= OnChanged;
-                if (_gate is not null)
-                {
-                    _gate.Restored -= OnChanged;
-                }
-
-                _stop.Cancel();
-            }
-        }
-
-        Volatile.Read(ref _opened)?.Connection.Dispose();
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        Dispose();
-        if (_running is { } running)
-        {
-            await ((Task)running.WaitAsync(StopTimeout, _time)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private void Start()
-    {
-        lock (_lock)
-        {
-            if (_running is null && !_stop.IsCancellationRequested)
-            {
-                using var suppressed = ExecutionContext.SuppressFlow();
-                _running = Task.Run(RunAsync);
-            }
-        }
-    }
-
-    private void OnChanged() => Volatile.Read(ref _changed).TrySetResult();
-
-    /// <summary>What is done when something has changed that was looked at after this call.</summary>
-    private Task Arm()
-    {
-        var changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _changed, changed);
-        return changed.Task;
-    }
-
-    private async Task RunAsync()
-    {
-        var stop = _stop.Token;
         var backoff = new Backoff();
         while (!stop.IsCancellationRequested)
         {
@@ -145,9 +66,9 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
                 var generation = _fence.Generation;
                 if (await OpenAsync(stop).ConfigureAwait(false) is { } connection)
                 {
-                    var start = _time.GetTimestamp();
+                    var start = Time.GetTimestamp();
                     var wasLost = await UseAsync(new Opened(connection, generation), stop).ConfigureAwait(false);
-                    if (_time.GetElapsedTime(start) > ShortLife)
+                    if (Time.GetElapsedTime(start) > ShortLife)
                     {
                         backoff.Reset();
                         continue;
@@ -164,32 +85,31 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
             catch (Exception exception) when (!stop.IsCancellationRequested)
             {
                 // Whatever it was: appends go by the client, whose checks tell everybody if Redis is away.
-                DirectConnectionLog.NotOpened(_logger, exception);
+                DirectConnectionLog.NotOpened(Logger, exception);
             }
             catch (OperationCanceledException)
             {
                 return;
             }
 
-            await Task.WhenAny(changed, Task.Delay(backoff.Next(), _time, stop)).ConfigureAwait(false);
+            await Task.WhenAny(changed, Task.Delay(backoff.Next(), Time, stop)).ConfigureAwait(false);
         }
     }
 
     /// <summary>Opens a connection to the one master, if it leads to the process that the client is connected to.</summary>
     private async Task<CommandConnection?> OpenAsync(CancellationToken cancellationToken)
     {
-        if (SoleMaster.Find(_redis) is not { } master || WireSettings.From(_configuration, master.EndPoint, Purpose) is not { } settings)
+        if (SoleMaster.Find(Redis) is not { } master || SettingsFor(master, Purpose) is not { } settings)
         {
             return null;
         }
 
-        var connection = new CommandConnection(settings, _timeout, _time);
+        var connection = new CommandConnection(settings, Timeout, Time);
         try
         {
-            await connection.OpenAsync(_time, cancellationToken).ConfigureAwait(false);
-            var info = (string)(await _redis.GetDatabase().ExecuteAsync("INFO", "server")
-                .WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false))!;
-            if (connection.IsMaster && connection.RunId == WireConnection.Field(info, "run_id:"))
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            var runId = await ReadClientRunIdAsync(cancellationToken).ConfigureAwait(false);
+            if (connection.IsMaster && connection.RunId == runId)
             {
                 return connection;
             }
@@ -210,7 +130,7 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
     {
         var closed = opened.Connection.Closed;
         Volatile.Write(ref _opened, opened);
-        DirectConnectionLog.Opened(_logger);
+        DirectConnectionLog.Opened(Logger);
         using var stopped = cancellationToken.UnsafeRegister(static state => ((CommandConnection)state!).Dispose(), opened.Connection);
         for (var changed = Arm(); !closed.IsCompleted && opened.Generation == _fence.Generation; changed = Arm())
         {
@@ -225,7 +145,7 @@ public sealed class DirectConnection : IAsyncDisposable, IDisposable
         }
 
         // Redis may be another process by now: it is asked before anything is appended, by whichever connection.
-        DirectConnectionLog.Lost(_logger, await closed.ConfigureAwait(false));
+        DirectConnectionLog.Lost(Logger, await closed.ConfigureAwait(false));
         _fence.Distrust();
         return true;
     }

@@ -10,29 +10,14 @@ namespace AspireStreaming.Streaming.Redis.Wire;
 /// it is opened again and all channels are subscribed anew. Where that does not succeed at once, their owners are told to go to the client,
 /// and to come back later. Thread-safe.
 /// </summary>
-public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
+public sealed class DirectSubscriptions : DirectLink
 {
     private const string Purpose = "wakes";
 
-    /// <summary>A connection that lived shorter is not opened again at once.</summary>
-    private static readonly TimeSpan ShortLife = TimeSpan.FromSeconds(5);
-
-    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
-
-    private readonly IConnectionMultiplexer _redis;
-    private readonly ConfigurationOptions _configuration;
-    private readonly RedisGate? _gate;
     private readonly bool _isOn;
-    private readonly TimeSpan _timeout;
-    private readonly TimeProvider _time;
-    private readonly ILogger _logger;
     private readonly ConcurrentDictionary<string, IWireSubscriber> _subscribers = new(StringComparer.Ordinal);
-    private readonly CancellationTokenSource _stop = new();
-    private readonly Lock _lock = new();
-    private TaskCompletionSource _doubted = NewSignal();
     private TaskCompletionSource<SubscriberConnection?> _ready = NewReady();
     private SubscriberConnection? _current;
-    private Task? _running;
 
     /// <summary>Creates it; nothing is connected yet.</summary>
     /// <param name="redis">The client library's connections.</param>
@@ -48,19 +33,8 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
         TimeProvider time,
         ILogger<DirectSubscriptions> logger,
         RedisGate? gate = null)
-    {
-        _redis = redis;
-        _configuration = configuration;
-        _gate = gate;
+        : base(redis, configuration, options.Value, time, logger, gate) =>
         _isOn = options.Value.DirectConnection;
-        _timeout = options.Value.CommandTimeout;
-        _time = time;
-        _logger = logger;
-        if (gate is not null)
-        {
-            gate.Restored += Doubt;
-        }
-    }
 
     /// <summary>Raised when the subscriptions are there again after the connection was lost: what was told meanwhile was missed.</summary>
     public event Action? Restored;
@@ -79,7 +53,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
         }
 
         Start();
-        if (await Volatile.Read(ref _ready).Task.WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false) is not { } connection)
+        if (await Volatile.Read(ref _ready).Task.WaitAsync(Timeout, Time, cancellationToken).ConfigureAwait(false) is not { } connection)
         {
             return false;
         }
@@ -100,68 +74,12 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
     }
 
     /// <summary>A message was lost, or the client's connections were: whether this one leads to the same Redis is looked at.</summary>
-    public void Doubt() => Volatile.Read(ref _doubted).TrySetResult();
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        lock (_lock)
-        {
-            if (_stop.IsCancellationRequested)
-            {
-                return;
-            }
-
-            if (_gate is not null)
-            {
-                _gate.Restored -= Doubt;
-            }
-
-            _stop.Cancel();
-        }
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        Dispose();
-        if (_running is { } running)
-        {
-            await ((Task)running.WaitAsync(StopTimeout, _time)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    public void Doubt() => OnChanged();
 
     private static TaskCompletionSource<SubscriberConnection?> NewReady() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private void Start()
+    private protected override async Task RunAsync(CancellationToken stop)
     {
-        if (_running is not null)
-        {
-            return;
-        }
-
-        lock (_lock)
-        {
-            if (_running is null && !_stop.IsCancellationRequested)
-            {
-                using var suppressed = ExecutionContext.SuppressFlow();
-                _running = Task.Run(RunAsync);
-            }
-        }
-    }
-
-    private Task Arm()
-    {
-        var doubted = NewSignal();
-        Volatile.Write(ref _doubted, doubted);
-        return doubted.Task;
-    }
-
-    private async Task RunAsync()
-    {
-        var stop = _stop.Token;
         var backoff = new Backoff();
         var isFirst = true;
         while (!stop.IsCancellationRequested)
@@ -171,10 +89,10 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
             {
                 if (await OpenAsync(stop).ConfigureAwait(false) is { } connection)
                 {
-                    var start = _time.GetTimestamp();
+                    var start = Time.GetTimestamp();
                     await UseAsync(connection, isFirst, stop).ConfigureAwait(false);
                     isFirst = false;
-                    if (_time.GetElapsedTime(start) > ShortLife)
+                    if (Time.GetElapsedTime(start) > ShortLife)
                     {
                         backoff.Reset();
                         continue;
@@ -183,7 +101,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
             }
             catch (Exception exception) when (!stop.IsCancellationRequested)
             {
-                DirectConnectionLog.NotOpened(_logger, exception);
+                DirectConnectionLog.NotOpened(Logger, exception);
             }
             catch (OperationCanceledException)
             {
@@ -192,7 +110,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
 
             isFirst = false;
             Leave();
-            await Task.WhenAny(doubted, Task.Delay(backoff.Next(), _time, stop)).ConfigureAwait(false);
+            await Task.WhenAny(doubted, Task.Delay(backoff.Next(), Time, stop)).ConfigureAwait(false);
         }
 
         Volatile.Read(ref _ready).TrySetResult(null);
@@ -216,18 +134,18 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
     /// <summary>Opens a connection to whatever the client is connected to (messages go to every process of a cluster), and subscribes.</summary>
     private async Task<SubscriberConnection?> OpenAsync(CancellationToken cancellationToken)
     {
-        var server = SoleMaster.Find(_redis)
-            ?? _redis.GetEndPoints().Select(endPoint => _redis.GetServer(endPoint)).FirstOrDefault(server =>
+        var server = SoleMaster.Find(Redis)
+            ?? Redis.GetEndPoints().Select(endPoint => Redis.GetServer(endPoint)).FirstOrDefault(server =>
                 server is { IsConnected: true, ServerType: ServerType.Standalone or ServerType.Cluster });
-        if (server is null || WireSettings.From(_configuration, server.EndPoint, Purpose) is not { } settings)
+        if (server is null || SettingsFor(server, Purpose) is not { } settings)
         {
             return null;
         }
 
-        var connection = new SubscriberConnection(settings, _subscribers, _timeout, _time);
+        var connection = new SubscriberConnection(settings, _subscribers, Timeout, Time);
         try
         {
-            await connection.OpenAsync(_time, cancellationToken).ConfigureAwait(false);
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             await connection.SubscribeAsync(_subscribers.Keys).WaitAsync(cancellationToken).ConfigureAwait(false);
             return connection;
         }
@@ -240,7 +158,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
 
     private async Task UseAsync(SubscriberConnection connection, bool isFirst, CancellationToken cancellationToken)
     {
-        var start = _time.GetTimestamp();
+        var start = Time.GetTimestamp();
         Volatile.Write(ref _current, connection);
         var wasLeft = !Volatile.Read(ref _ready).TrySetResult(connection);
         if (wasLeft)
@@ -250,7 +168,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
             Volatile.Write(ref _ready, ready);
         }
 
-        DirectConnectionLog.Opened(_logger);
+        DirectConnectionLog.Opened(Logger);
         using var stopped = cancellationToken.UnsafeRegister(static state => ((SubscriberConnection)state!).Dispose(), connection);
         if (wasLeft)
         {
@@ -277,7 +195,7 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
 
         Volatile.Write(ref _current, null);
         connection.Dispose();
-        DirectConnectionLog.Lost(_logger, await connection.Closed.ConfigureAwait(false));
+        DirectConnectionLog.Lost(Logger, await connection.Closed.ConfigureAwait(false));
     }
 
     /// <summary>Whether it leads to where the client's connections do.</summary>
@@ -285,14 +203,12 @@ public sealed class DirectSubscriptions : IAsyncDisposable, IDisposable
     {
         try
         {
-            if (SoleMaster.Find(_redis) is null)
+            if (SoleMaster.Find(Redis) is null)
             {
-                return _time.GetElapsedTime(start) < ShortLife;
+                return Time.GetElapsedTime(start) < ShortLife;
             }
 
-            var info = (string)(await _redis.GetDatabase().ExecuteAsync("INFO", "server")
-                .WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false))!;
-            return connection.RunId == WireConnection.Field(info, "run_id:");
+            return connection.RunId == await ReadClientRunIdAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {

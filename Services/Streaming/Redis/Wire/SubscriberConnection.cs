@@ -3,7 +3,7 @@ using System.Text;
 
 namespace AspireStreaming.Streaming.Redis.Wire;
 
-/// <summary>A connection for messages. It is asked every few seconds whether it is still there. Thread-safe.</summary>
+/// <summary>A connection for messages. Thread-safe.</summary>
 internal sealed class SubscriberConnection : WireConnection
 {
     /// <summary>Channels in one command.</summary>
@@ -21,27 +21,15 @@ internal sealed class SubscriberConnection : WireConnection
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<string, IWireSubscriber>.AlternateLookup<ReadOnlySpan<char>> _subscribers;
-    private readonly TimeSpan _timeout;
-    private readonly TimeProvider _time;
-    private readonly Queue<Command> _sent = new();
     private readonly HashSet<IWireSubscriber> _woken = [];
-    private readonly ITimer _timer;
-    private long _lastReceived;
 
     /// <param name="settings">Where to, and as whom.</param>
     /// <param name="subscribers">By channel, who receives.</param>
     /// <param name="timeout">How long an answer may take.</param>
     /// <param name="time">The clock.</param>
     public SubscriberConnection(WireSettings settings, ConcurrentDictionary<string, IWireSubscriber> subscribers, TimeSpan timeout, TimeProvider time)
-        : base(settings, timeout)
-    {
+        : base(settings, timeout, Idle, time) =>
         _subscribers = subscribers.GetAlternateLookup<ReadOnlySpan<char>>();
-        _timeout = timeout;
-        _time = time;
-        _lastReceived = time.GetTimestamp();
-        using var suppressed = ExecutionContext.SuppressFlow();
-        _timer = time.CreateTimer(static state => ((SubscriberConnection)state!).Check(), this, timeout / 4, timeout / 4);
-    }
 
     /// <summary>Subscribes; completes when Redis has confirmed all.</summary>
     /// <exception cref="RedisLostException">The connection is closed.</exception>
@@ -73,37 +61,11 @@ internal sealed class SubscriberConnection : WireConnection
             }
         }
 
-        Command? command;
-        lock (Lock)
-        {
-            if (!_sent.TryPeek(out command))
-            {
-                throw new InvalidDataException("Redis answered what was not asked.");
-            }
-
-            if (reply.Kind == RespKind.Error || --command.Unconfirmed <= 0)
-            {
-                _sent.Dequeue();
-            }
-            else
-            {
-                command = null;
-            }
-        }
-
-        if (reply.Kind == RespKind.Error)
-        {
-            command!.TrySetException(new RedisErrorException(reply.Text));
-        }
-        else
-        {
-            command?.TrySetResult();
-        }
+        CallOf(reply).Take(reply);
     }
 
     protected override void OnReplies()
     {
-        Volatile.Write(ref _lastReceived, _time.GetTimestamp());
         // Those first who are served elsewhere, at the same time.
         if (_woken.Count > InlineSubscribers)
         {
@@ -114,21 +76,7 @@ internal sealed class SubscriberConnection : WireConnection
         _woken.Clear();
     }
 
-    protected override void OnClosed(Exception reason)
-    {
-        _timer.Dispose();
-        Command[] sent;
-        lock (Lock)
-        {
-            sent = [.. _sent];
-            _sent.Clear();
-        }
-
-        foreach (var command in sent)
-        {
-            command.TrySetException(reason);
-        }
-    }
+    protected override WireCall NewPing() => new Command("PING", []);
 
     private void Serve(bool inline)
     {
@@ -154,53 +102,57 @@ internal sealed class SubscriberConnection : WireConnection
 
     private Task CommandAsync(string name, string[] channels)
     {
-        var command = new Command { Unconfirmed = channels.Length, SentAt = _time.GetTimestamp() };
-        lock (Lock)
+        var command = new Command(name, channels);
+        return TrySend(command) ? command.Task : Task.FromException(new RedisLostException("The connection for messages is closed."));
+    }
+
+    /// <summary>Answered once for each channel.</summary>
+    private sealed class Command : WireCall
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly string _name;
+        private readonly string[] _channels;
+
+        public Command(string name, string[] channels)
         {
-            if (!CanWriteLocked(out var pending))
+            _name = name;
+            _channels = channels;
+            Replies = Math.Max(channels.Length, 1);
+        }
+
+        public Task Task => _done.Task;
+
+        public override int Callers => 1;
+
+        public override void Write(RespBuffer into)
+        {
+            into.WriteCommand(1 + _channels.Length);
+            into.Write(_name);
+            Array.ForEach(_channels, into.Write);
+        }
+
+        public override void Take(in RespReply reply)
+        {
+            if (reply.Kind == RespKind.Error)
             {
-                return Task.FromException(new RedisLostException("The connection for messages is closed."));
+                Fail(new RedisErrorException(reply.Text));
             }
-
-            pending.WriteCommand(1 + channels.Length);
-            pending.Write(name);
-            Array.ForEach(channels, pending.Write);
-            _sent.Enqueue(command);
+            else if (Replies <= 0)
+            {
+                _done.TrySetResult();
+            }
         }
 
-        Send();
-        return command.Task;
-    }
-
-    private void Check()
-    {
-        if (!IsOpen)
+        public override void Complete(bool inline)
         {
-            return;
         }
 
-        TimeSpan? waiting;
-        lock (Lock)
+        public override void Fail(Exception exception)
         {
-            waiting = _sent.TryPeek(out var oldest) ? _time.GetElapsedTime(oldest.SentAt) : null;
-        }
+            _done.TrySetException(exception);
 
-        if (waiting > _timeout)
-        {
-            Close(new TimeoutException($"Redis did not answer within {_timeout.TotalSeconds:0.###} s."));
+            // Nobody waits for a ping.
+            _ = _done.Task.Exception;
         }
-        else if (waiting is null && _time.GetElapsedTime(Volatile.Read(ref _lastReceived)) > Idle)
-        {
-            _ = CommandAsync("PING", []).ContinueWith(
-                static ping => _ = ping.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
-        }
-    }
-
-    private sealed class Command() : TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)
-    {
-        /// <summary>Answers that are still to come.</summary>
-        public int Unconfirmed { get; set; }
-
-        public long SentAt { get; init; }
     }
 }

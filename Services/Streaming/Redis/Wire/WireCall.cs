@@ -1,6 +1,6 @@
 namespace AspireStreaming.Streaming.Redis.Wire;
 
-/// <summary>A command on its way over a <see cref="CommandConnection"/>.</summary>
+/// <summary>A command on its way over a <see cref="WireConnection"/>.</summary>
 internal abstract class WireCall
 {
     /// <summary>How many callers wait for its answer: what it costs to complete it.</summary>
@@ -8,6 +8,9 @@ internal abstract class WireCall
 
     /// <summary>When it was given to the connection; a timestamp of the connection's clock.</summary>
     public long SentAt { get; set; }
+
+    /// <summary>Replies that are still to come; an error is the last.</summary>
+    public int Replies { get; set; } = 1;
 
     /// <summary>Writes the command.</summary>
     public abstract void Write(RespBuffer into);

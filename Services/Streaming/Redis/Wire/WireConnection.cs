@@ -8,7 +8,8 @@ namespace AspireStreaming.Streaming.Redis.Wire;
 /// <summary>
 /// A connection to Redis for the two paths where every hand-over between threads counts. Whoever sends writes to the socket itself, and
 /// what others want to send meanwhile goes along; one thread of its own reads, blocked in the system call, so that an answer wakes that
-/// thread and nothing else. Thread-safe.
+/// thread and nothing else. An answer that takes too long closes it, because nothing that it says can be trusted to come; with nothing to
+/// do it is asked whether it is still there: a router may have forgotten it. Thread-safe.
 /// </summary>
 internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
 {
@@ -25,24 +26,41 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
 
     private readonly WireSettings _settings;
     private readonly TimeSpan _timeout;
+    private readonly TimeSpan _idle;
+    private readonly TimeProvider _time;
+    private readonly Queue<WireCall> _sent = new();
+    private readonly ITimer _timer;
     private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<Exception> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Lock _lock = new();
     private RespBuffer _pending = new();
     private RespBuffer _spare = new();
     private Socket? _socket;
     private byte[] _received = new byte[ReceiveBytes];
+    private long _lastReceived;
     private int _start;
     private int _end;
     private bool _isSending;
     private bool _isOpen;
+    private bool _isRetired;
     private bool _isClosed;
 
     /// <param name="settings">Where to, and as whom.</param>
-    /// <param name="timeout">How long opening may take, and sending.</param>
-    protected WireConnection(WireSettings settings, TimeSpan timeout)
+    /// <param name="timeout">How long opening may take, sending, and an answer.</param>
+    /// <param name="idle">After how long a silence it is asked whether it is still there.</param>
+    /// <param name="time">The clock.</param>
+    protected WireConnection(WireSettings settings, TimeSpan timeout, TimeSpan idle, TimeProvider time)
     {
         _settings = settings;
         _timeout = timeout;
+        _idle = idle;
+        _time = time;
+        _lastReceived = time.GetTimestamp();
+
+        // One look at the oldest call now and then, instead of a timer for each.
+        var period = timeout / 8;
+        using var suppressed = ExecutionContext.SuppressFlow();
+        _timer = time.CreateTimer(static state => ((WireConnection)state!).Check(), this, period, period);
     }
 
     /// <summary>Completes when it is closed, with the reason; never fails.</summary>
@@ -57,9 +75,6 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     /// <summary>Whether that was a master when the connection was opened.</summary>
     public bool IsMaster { get; private set; }
 
-    /// <summary>Held while anything of the queue of what is sent changes.</summary>
-    protected Lock Lock { get; } = new();
-
     /// <summary>A field of what <c>INFO</c> tells.</summary>
     public static string? Field(string info, string name) =>
         info.Split('\n').FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?[name.Length..].Trim();
@@ -68,18 +83,59 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     /// <exception cref="TimeoutException">It took too long.</exception>
     /// <exception cref="RedisErrorException">Redis refuses.</exception>
     /// <exception cref="RedisLostException">There is nobody.</exception>
-    public async Task OpenAsync(TimeProvider time, CancellationToken cancellationToken)
+    public async Task OpenAsync(CancellationToken cancellationToken)
     {
         new Thread(Read) { IsBackground = true, Name = $"Redis {_settings.ClientName} {GetType().Name}" }.UnsafeStart();
         try
         {
-            await _opened.Task.WaitAsync(_timeout, time, cancellationToken).ConfigureAwait(false);
+            await _opened.Task.WaitAsync(_timeout, _time, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
             Dispose();
             throw;
         }
+    }
+
+    /// <summary>Sends a command.</summary>
+    /// <returns>False when the connection is closed, or too much waits to be sent already; else the call is completed or fails.</returns>
+    public bool TrySend(WireCall call)
+    {
+        lock (_lock)
+        {
+            if (!_isOpen || _isRetired || _pending.Length >= MaxPendingBytes)
+            {
+                return false;
+            }
+
+            call.SentAt = _time.GetTimestamp();
+            call.Write(_pending);
+            _sent.Enqueue(call);
+            if (_isSending)
+            {
+                return true;
+            }
+
+            _isSending = true;
+        }
+
+        Drain();
+        return true;
+    }
+
+    /// <summary>Takes no more commands, and closes when all are answered.</summary>
+    public void Retire()
+    {
+        lock (_lock)
+        {
+            _isRetired = true;
+            if (_sent.Count > 0)
+            {
+                return;
+            }
+        }
+
+        Dispose();
     }
 
     /// <summary>Closes it; what waits for an answer fails.</summary>
@@ -91,7 +147,8 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     protected void Close(Exception reason)
     {
         Socket? socket;
-        lock (Lock)
+        WireCall[] sent;
+        lock (_lock)
         {
             if (_isClosed)
             {
@@ -101,46 +158,51 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
             _isClosed = true;
             Volatile.Write(ref _isOpen, false);
             socket = _socket;
+            sent = [.. _sent];
+            _sent.Clear();
         }
 
         // Wakes the thread that reads.
         Dispose(socket);
+        _timer.Dispose();
         _opened.TrySetException(reason);
-        OnClosed(reason);
+        foreach (var call in sent)
+        {
+            call.Fail(reason);
+        }
+
         _closed.TrySetResult(reason);
     }
 
-    /// <summary>Whether something more may be written; if so, the caller writes to <paramref name="pending"/> under the lock and then calls <see cref="Send"/>.</summary>
-    protected bool CanWriteLocked(out RespBuffer pending)
+    /// <summary>The call that a reply belongs to.</summary>
+    /// <exception cref="InvalidDataException">There is none.</exception>
+    protected WireCall CallOf(in RespReply reply)
     {
-        pending = _pending;
-        return _isOpen && _pending.Length < MaxPendingBytes;
-    }
-
-    /// <summary>Something was written: it is sent by this thread, unless another is at it.</summary>
-    protected void Send()
-    {
-        lock (Lock)
+        lock (_lock)
         {
-            if (_isSending)
+            if (!_sent.TryPeek(out var call))
             {
-                return;
+                throw new InvalidDataException("Redis answered what was not asked.");
             }
 
-            _isSending = true;
-        }
+            call.Replies--;
+            if (call.Replies <= 0 || reply.Kind == RespKind.Error)
+            {
+                _sent.Dequeue();
+            }
 
-        Drain();
+            return call;
+        }
     }
+
+    /// <summary>A command that asks for nothing but an answer.</summary>
+    protected abstract WireCall NewPing();
 
     /// <summary>A reply; valid during the call only.</summary>
     protected abstract void OnReply(in RespReply reply);
 
     /// <summary>All that was received has been given to <see cref="OnReply"/>; also when it ended in something that is no reply.</summary>
     protected abstract void OnReplies();
-
-    /// <summary>It is closed; called once.</summary>
-    protected abstract void OnClosed(Exception reason);
 
     /// <summary>The same part of what was received, in the form in which it can be handed on; valid as long.</summary>
     protected ReadOnlyMemory<byte> Received(ReadOnlySpan<byte> part) =>
@@ -167,7 +229,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
         for (var turn = 0; ; turn++)
         {
             RespBuffer sending;
-            lock (Lock)
+            lock (_lock)
             {
                 if (_pending.Length == 0 || _isClosed)
                 {
@@ -222,7 +284,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
         {
             Connect();
             Introduce();
-            lock (Lock)
+            lock (_lock)
             {
                 Volatile.Write(ref _isOpen, !_isClosed);
             }
@@ -243,7 +305,9 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
                     OnReplies();
                 }
 
+                CloseIfRetired();
                 Receive();
+                Volatile.Write(ref _lastReceived, _time.GetTimestamp());
             }
         }
         catch (Exception exception) when (exception is RedisErrorException or RedisLostException)
@@ -254,6 +318,42 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
         {
             // Whatever it was: what waits for an answer must hear of it.
             Close(Lost(exception));
+        }
+    }
+
+    private void CloseIfRetired()
+    {
+        lock (_lock)
+        {
+            if (!_isRetired || _sent.Count > 0)
+            {
+                return;
+            }
+        }
+
+        Dispose();
+    }
+
+    private void Check()
+    {
+        if (!IsOpen)
+        {
+            return;
+        }
+
+        TimeSpan? waiting;
+        lock (_lock)
+        {
+            waiting = _sent.TryPeek(out var oldest) ? _time.GetElapsedTime(oldest.SentAt) : null;
+        }
+
+        if (waiting > _timeout)
+        {
+            Close(new TimeoutException($"Redis did not answer within {_timeout.TotalSeconds:0.###} s."));
+        }
+        else if (waiting is null && _time.GetElapsedTime(Volatile.Read(ref _lastReceived)) > _idle)
+        {
+            TrySend(NewPing());
         }
     }
 
@@ -269,7 +369,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
         // Nothing asynchronous is ever done with the socket: the runtime would make it non-blocking for good. The time-out holds for
         // connecting as well.
         socket.SendTimeout = (int)_timeout.TotalMilliseconds;
-        lock (Lock)
+        lock (_lock)
         {
             if (_isClosed)
             {
