@@ -142,7 +142,7 @@ internal static class PostgresScenarios
                 await Pause.ForAsync(TimeSpan.FromMilliseconds(100), Breakage.Cancelled);
                 return await broken.World.Archive.CountDeadAsync(broken.Run.Streams, Breakage.Cancelled) == broken.Run.Streams.Count;
             },
-            TimeSpan.FromSeconds(20),
+            TimeSpan.FromSeconds(40),
             "the poisoned events to be put aside",
             Breakage.Cancelled);
         await broken.World.Archive.MendAsync(Breakage.Cancelled);

@@ -17,6 +17,9 @@ internal sealed class ArchiveDatabase(PostgresProcess server) : IAsyncDisposable
 
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>Longer than any scenario keeps the server away.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     // Not pooled: a pooled connection of before a fault would bring the fault into the judgement.
     private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create(
         new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = Name, Pooling = false, Timeout = 5 }.ConnectionString);
@@ -79,12 +82,14 @@ internal sealed class ArchiveDatabase(PostgresProcess server) : IAsyncDisposable
     }
 
     /// <summary>How many events of these streams went to <c>dead_events</c>.</summary>
-    public async Task<long> CountDeadAsync(IEnumerable<string> streams, CancellationToken cancellationToken)
-    {
-        await using var command = _source.CreateCommand("select count(*) from dead_events where stream = any($1)");
-        command.Parameters.AddWithValue(streams.ToArray());
-        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
-    }
+    public Task<long> CountDeadAsync(IEnumerable<string> streams, CancellationToken cancellationToken) => PatientlyAsync(
+        async () =>
+        {
+            await using var command = _source.CreateCommand("select count(*) from dead_events where stream = any($1)");
+            command.Parameters.AddWithValue(streams.ToArray());
+            return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+        },
+        cancellationToken);
 
     /// <summary>No more than this many connections of the services, and none of those that they have.</summary>
     public Task LimitConnectionsAsync(int limit, CancellationToken cancellationToken) => ExecuteAsync(
@@ -128,24 +133,32 @@ internal sealed class ArchiveDatabase(PostgresProcess server) : IAsyncDisposable
         """,
         cancellationToken);
 
-    /// <summary>Runs statements, again while the server is on its way up.</summary>
-    private async Task ExecuteAsync(string sql, CancellationToken cancellationToken)
+    /// <summary>Again while the server is away: another fault may keep it so.</summary>
+    private static async Task<T> PatientlyAsync<T>(Func<Task<T>> ask, CancellationToken cancellationToken)
     {
-        for (var attempt = 1; ; attempt++)
+        var started = TimeProvider.System.GetTimestamp();
+        while (true)
         {
             try
             {
-                // The statements are this class's own.
-#pragma warning disable CA2100
-                await using var command = _source.CreateCommand(sql);
-#pragma warning restore CA2100
-                await command.ExecuteNonQueryAsync(cancellationToken);
-                return;
+                return await ask();
             }
-            catch (Exception exception) when (attempt < 20 && exception is NpgsqlException)
+            catch (NpgsqlException) when (TimeProvider.System.GetElapsedTime(started) < Patience)
             {
                 await Pause.ForAsync(RetryPause, cancellationToken);
             }
         }
     }
+
+    /// <summary>Runs statements.</summary>
+    private Task<int> ExecuteAsync(string sql, CancellationToken cancellationToken) => PatientlyAsync(
+        async () =>
+        {
+            // The statements are this class's own.
+#pragma warning disable CA2100
+            await using var command = _source.CreateCommand(sql);
+#pragma warning restore CA2100
+            return await command.ExecuteNonQueryAsync(cancellationToken);
+        },
+        cancellationToken);
 }
