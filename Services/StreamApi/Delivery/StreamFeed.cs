@@ -228,8 +228,10 @@ internal sealed class StreamFeed : IAsyncDisposable
             case WakeKind.AppendedToLog when !_state.HasReached(wake.Batch.Last):
                 Request(Work.Repair);
                 return false;
+            case WakeKind.Deleted:
+                return _state.TryDelete(wake.Batch.First);
             default:
-                return wake.Kind == WakeKind.Deleted && _state.TryDelete(wake.Batch.First);
+                return false;
         }
     }
 

@@ -38,6 +38,13 @@ if #KEYS == 0 then
   return proven
 end
 
+-- To put a wake together that nobody hears costs more than to ask, where there is much of it. Who listens at a replica, or at another
+-- node of a cluster, is not known here.
+local function knows_listeners()
+  local info = call('INFO', 'replication', 'cluster')
+  return find(info, 'connected_slaves:0', 1, true) and find(info, 'cluster_enabled:0', 1, true)
+end
+
 -- The epochs in force.
 local tags, stored, lead = {}, {}, 0
 -- Bytes in the archive logs, and the keys of those that grew: written once at the end, not for every request.
@@ -75,9 +82,8 @@ else
     stored[list[n]] = state[2 * n - 1] or ''
     held[list[n]] = tonumber(state[2 * n] or 0)
   end
-  -- To put a wake together that nobody hears costs more than to ask. Who listens at a replica is not known here. Nobody comes to listen
-  -- meanwhile, and who comes later reads the stream after that.
-  if #KEYS >= 4 and find(call('INFO', 'replication'), 'connected_slaves:0', 1, true) then
+  -- Nobody comes to listen meanwhile, and who comes later reads the stream after that.
+  if #KEYS >= 4 and knows_listeners() then
     listeners = call(unpack(channels))
   end
 end
@@ -137,14 +143,6 @@ local function append(key, stream, base)
     end
   end
   general = general or (function()
-    -- To put a wake of many events together that nobody hears costs more than to ask. Who listens at a replica, or at another node of a
-    -- cluster, is not known here.
-    local function is_unheard(channel)
-      local info = call('INFO', 'replication', 'cluster')
-      return find(info, 'connected_slaves:0', 1, true) and find(info, 'cluster_enabled:0', 1, true)
-        and call('PUBSUB', 'NUMSUB', channel)[2] == 0
-    end
-
     -- Split by the unit separator, which no field can contain:
     --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
     --   expected position or ''; state when the last event is terminal or ''; its type or ''
@@ -443,7 +441,7 @@ local function append(key, stream, base)
       end
 
       local channel = TAG .. 'c:' .. stream
-      if heard and (#frames < 8 or listeners or not is_unheard(channel)) then
+      if heard and (#frames < 8 or listeners or not knows_listeners() or call('PUBSUB', 'NUMSUB', channel)[2] > 0) then
         local wake, size = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames), 0
         for n = 1, #frames do
           size = size + #frames[n]

@@ -129,13 +129,9 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
         lock (_lock)
         {
             _isRetired = true;
-            if (_sent.Count > 0)
-            {
-                return;
-            }
         }
 
-        Dispose();
+        CloseIfRetired();
     }
 
     /// <summary>Closes it; what waits for an answer fails.</summary>
@@ -321,6 +317,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
         }
     }
 
+    /// <summary>Closes what takes no more commands, once all are answered.</summary>
     private void CloseIfRetired()
     {
         lock (_lock)
