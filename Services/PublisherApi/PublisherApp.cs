@@ -1,6 +1,7 @@
 using AspireStreaming.PublisherApi.Rpc;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.Streaming.Rpc;
+using AspireStreaming.Transport;
 
 namespace AspireStreaming.PublisherApi;
 
@@ -24,6 +25,8 @@ public static class PublisherApp
             sockets.WaitForDataBeforeAllocatingBuffer = false;
         });
 
+        builder.Services.AddEventLoops(builder.Configuration.GetValue(
+            $"{PublisherOptions.SectionName}:{nameof(PublisherOptions.EventLoops)}", PublisherOptions.DefaultEventLoops));
         var app = builder.Build();
         app.UseServiceDefaults();
         if (app.Environment.IsDevelopment())

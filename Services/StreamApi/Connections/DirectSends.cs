@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using AspireStreaming.Transport;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 

@@ -92,6 +92,22 @@ public sealed class WireConnectionTests : IDisposable
         Assert.Equal(["1 yes", "2 failed"], _told);
     }
 
+    [Fact]
+    public async Task Caller_does_not_wait_for_a_server_that_reads_nothing()
+    {
+        using var connection = new CommandConnection(Settings, Deadline, TimeProvider.System);
+        await OpenAsync(connection);
+
+        // More than a socket holds; who waited for it would be failed when the time-out has passed.
+        for (var number = 0; number < 500; number++)
+        {
+            Assert.True(connection.TrySend(new Call(_told, "1") { Padding = new string('x', 64 << 10) }));
+        }
+
+        Assert.False(connection.Closed.IsCompleted);
+        Assert.Empty(_told);
+    }
+
     private static string Message(string channel, string message) =>
         $"*3\r\n$7\r\nmessage\r\n${channel.Length}\r\n{channel}\r\n${message.Length}\r\n{message}\r\n";
 
@@ -137,12 +153,15 @@ public sealed class WireConnectionTests : IDisposable
     {
         private string _answer = "";
 
+        public string Padding { get; init; } = "";
+
         public override int Callers => 1;
 
         public override void Write(RespBuffer into)
         {
-            into.WriteCommand(1);
+            into.WriteCommand(2);
             into.Write(name);
+            into.Write(Padding);
         }
 
         public override void Take(in RespReply reply) => _answer = reply.Text;

@@ -9,6 +9,9 @@ internal abstract class WireCall
     /// <summary>When it was given to the connection; a timestamp of the connection's clock.</summary>
     public long SentAt { get; set; }
 
+    /// <summary>Bytes of the command.</summary>
+    public int Bytes { get; set; }
+
     /// <summary>Replies that are still to come; an error is the last.</summary>
     public int Replies { get; set; } = 1;
 

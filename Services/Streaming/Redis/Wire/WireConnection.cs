@@ -19,6 +19,12 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     /// <summary>How often the thread that sends sends for others, before the thread pool does.</summary>
     private const int MaxTurns = 4;
 
+    /// <summary>
+    /// Most bytes without an answer with which a caller sends itself. A socket takes them without waiting, whether Redis reads or not; with
+    /// more it may be full, and then a thread of the pool waits, not one on which connections depend.
+    /// </summary>
+    private const int MaxUnansweredBytes = 64 << 10;
+
     private const int ReceiveBytes = 16 << 10;
 
     /// <summary>Most bytes of one reply.</summary>
@@ -38,6 +44,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     private Socket? _socket;
     private byte[] _received = new byte[ReceiveBytes];
     private long _lastReceived;
+    private long _unanswered;
     private int _start;
     private int _end;
     private bool _isSending;
@@ -109,7 +116,10 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
             }
 
             call.SentAt = _time.GetTimestamp();
+            var before = _pending.Length;
             call.Write(_pending);
+            call.Bytes = _pending.Length - before;
+            _unanswered += call.Bytes;
             _sent.Enqueue(call);
             if (_isSending)
             {
@@ -119,7 +129,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
             _isSending = true;
         }
 
-        Drain();
+        Drain(mayWait: false);
         return true;
     }
 
@@ -137,7 +147,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
     /// <summary>Closes it; what waits for an answer fails.</summary>
     public void Dispose() => Close(new RedisLostException("The connection to Redis was closed."));
 
-    void IThreadPoolWorkItem.Execute() => Drain();
+    void IThreadPoolWorkItem.Execute() => Drain(mayWait: true);
 
     /// <summary>Closes it for a reason; again is no error.</summary>
     protected void Close(Exception reason)
@@ -185,6 +195,7 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
             if (call.Replies <= 0 || reply.Kind == RespKind.Error)
             {
                 _sent.Dequeue();
+                _unanswered -= call.Bytes;
             }
 
             return call;
@@ -220,7 +231,9 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
 
     private static RedisLostException Lost(Exception? cause) => new("The connection to Redis was lost.", cause);
 
-    private void Drain()
+    /// <summary>Sends what there is to send.</summary>
+    /// <param name="mayWait">Whether this thread may wait for a full socket.</param>
+    private void Drain(bool mayWait)
     {
         for (var turn = 0; ; turn++)
         {
@@ -233,14 +246,14 @@ internal abstract class WireConnection : IThreadPoolWorkItem, IDisposable
                     return;
                 }
 
-                if (turn < MaxTurns)
+                if (turn < MaxTurns && (mayWait || _unanswered <= MaxUnansweredBytes))
                 {
                     sending = _pending;
                     _pending = _spare;
                 }
                 else
                 {
-                    // Whoever sends has something else to do as well.
+                    // Whoever sends has something else to do as well, or must not wait.
                     sending = null!;
                 }
             }

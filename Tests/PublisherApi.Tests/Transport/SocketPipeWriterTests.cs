@@ -4,9 +4,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
-using AspireStreaming.StreamApi.Connections;
+using AspireStreaming.Transport;
 
-namespace AspireStreaming.StreamApi.Tests.Connections;
+namespace AspireStreaming.PublisherApi.Tests.Transport;
 
 public sealed class SocketPipeWriterTests : IAsyncLifetime
 {

@@ -2,7 +2,7 @@ using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
 
-namespace AspireStreaming.StreamApi.Connections;
+namespace AspireStreaming.Transport;
 
 /// <summary>
 /// A connection's output whose flush sends to the socket itself, in the thread that flushes. The transport's own output hands what
@@ -34,6 +34,9 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
 
     /// <summary>Itself: one object less for each connection.</summary>
     public PipeWriter Output => this;
+
+    /// <summary>Completes when what was flushed is sent, or never will be; never fails.</summary>
+    public Task Sent => _sending ?? Task.CompletedTask;
 
     public override bool CanGetUnflushedBytes => true;
 

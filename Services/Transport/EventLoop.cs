@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Connections;
+
+namespace AspireStreaming.Transport;
+
+/// <summary>
+/// A thread that waits for what its connections receive and serves it there and then: from the socket through the protocol into the
+/// handler, until that has to wait for something. No other thread is woken for it. Thread-safe.
+/// </summary>
+internal sealed class EventLoop : IDisposable
+{
+    private const int MaxEvents = 256;
+
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly int _set = Epoll.Create();
+    private readonly int _stop = Epoll.CreateCounter();
+    private readonly ConcurrentDictionary<long, EventLoopConnection> _connections = new();
+    private readonly Thread _thread;
+    private long _tokens;
+    private volatile bool _isStopped;
+
+    /// <summary>Starts it.</summary>
+    /// <param name="name">The thread's name.</param>
+    public EventLoop(string name)
+    {
+        Epoll.Add(_set, _stop, Epoll.In, token: 0);
+        _thread = new Thread(Run) { IsBackground = true, Name = name };
+        _thread.UnsafeStart();
+    }
+
+    /// <summary>Connections that it serves.</summary>
+    public int Count => _connections.Count;
+
+    /// <summary>Serves a connection from now on, until that is removed.</summary>
+    /// <returns>What it is removed by.</returns>
+    public long Add(EventLoopConnection connection, int descriptor)
+    {
+        var token = Interlocked.Increment(ref _tokens);
+        _connections[token] = connection;
+        try
+        {
+            Epoll.Add(_set, descriptor, Epoll.In | Epoll.ReadHangUp | Epoll.EdgeTriggered, token);
+        }
+        catch
+        {
+            Remove(token);
+            throw;
+        }
+
+        return token;
+    }
+
+    /// <summary>Serves a connection no more; the system forgets its socket when that is closed.</summary>
+    public void Remove(long token) => _connections.TryRemove(token, out _);
+
+    /// <summary>Ends the thread; connections that are still there are served no more.</summary>
+    public void Dispose()
+    {
+        _isStopped = true;
+        Epoll.Signal(_stop);
+        if (_thread.Join(StopTimeout))
+        {
+            Epoll.Close(_set);
+            Epoll.Close(_stop);
+        }
+    }
+
+    private void Run()
+    {
+        var events = Epoll.NewBuffer(MaxEvents);
+        while (!_isStopped)
+        {
+            var count = Epoll.Wait(_set, events);
+            for (var index = 0; index < count; index++)
+            {
+                var (happened, token) = Epoll.Read(events, index);
+                if (_connections.TryGetValue(token, out var connection))
+                {
+                    Serve(connection, mayHaveEnded: (happened & ~Epoll.In) != 0);
+                }
+            }
+        }
+    }
+
+    private static void Serve(EventLoopConnection connection, bool mayHaveEnded)
+    {
+        try
+        {
+            connection.OnReady(mayHaveEnded);
+        }
+        catch (Exception exception)
+        {
+            // Whatever it was, the others go on.
+            connection.Abort(new ConnectionAbortedException("The connection could not be received from.", exception));
+        }
+    }
+}
