@@ -2,6 +2,7 @@ using AspireStreaming.PublisherApi.Rpc;
 using AspireStreaming.PublisherApi.Http;
 using AspireStreaming.Streaming.Rpc;
 using AspireStreaming.Transport;
+using Microsoft.Extensions.Options;
 
 namespace AspireStreaming.PublisherApi;
 
@@ -25,8 +26,7 @@ public static class PublisherApp
             sockets.WaitForDataBeforeAllocatingBuffer = false;
         });
 
-        builder.Services.AddEventLoops(builder.Configuration.GetValue(
-            $"{PublisherOptions.SectionName}:{nameof(PublisherOptions.EventLoops)}", PublisherOptions.DefaultEventLoops));
+        builder.Services.AddEventLoops(provider => provider.GetRequiredService<IOptions<PublisherOptions>>().Value.EventLoops);
         var app = builder.Build();
         app.UseServiceDefaults();
         if (app.Environment.IsDevelopment())

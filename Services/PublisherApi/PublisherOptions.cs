@@ -16,15 +16,12 @@ public sealed class PublisherOptions
     public static IReadOnlyList<string> DefaultCriticalTypes { get; } =
         ["WORKFLOW_FAILED", "WORKFLOW_COMPLETED", "AGENT_FAILED", "ERROR_OCCURRED", "TOOL_ERROR"];
 
-    /// <summary>Event loops unless configured otherwise: one for each processor, 8 at most.</summary>
-    public static int DefaultEventLoops { get; } = Math.Min(Environment.ProcessorCount, 8);
-
     /// <summary>
     /// Threads that receive from connections and serve what they receive, on Linux; 0, everywhere else too, leaves connections to the
-    /// server's own transport and the thread pool. 0 to 64, default one for each processor and 8 at most.
+    /// server's own transport and the thread pool. 0 to 64, default null: one for two processors, 1 to 8.
     /// </summary>
     [Range(0, 64)]
-    public int EventLoops { get; set; } = DefaultEventLoops;
+    public int? EventLoops { get; set; }
 
     /// <summary>
     /// Largest event, in bytes of its JSON as it is kept (without insignificant whitespace); 1 KiB to 16 MiB, default 1 MiB.

@@ -81,13 +81,9 @@ public sealed class DeliveryOptions
     public int MaxConcurrentReads { get; set; } = 32;
 
     /// <summary>
-    /// Whether requests run on the thread that received them and a flush sends from the thread that delivers. Default true: it
-    /// triples the fan-out; handlers here never block.
+    /// Threads that receive from connections and serve what they receive, on Linux; 0, everywhere else too, leaves connections to the
+    /// server's own transport and the thread pool. 0 to 64, default null: one for two processors, 1 to 8.
     /// </summary>
-    public bool InlineScheduling { get; set; } = true;
-
-    /// <summary>
-    /// Whether a flush goes to the socket at once, in the thread that flushes, past the transport's own pipe. Default true.
-    /// </summary>
-    public bool DirectSends { get; set; } = true;
+    [Range(0, 64)]
+    public int? EventLoops { get; set; }
 }

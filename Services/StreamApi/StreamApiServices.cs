@@ -12,6 +12,7 @@ using AspireStreaming.StreamApi.Sse;
 using AspireStreaming.StreamApi.Statistics;
 using AspireStreaming.Streaming;
 using AspireStreaming.Streaming.Rpc;
+using AspireStreaming.Transport;
 using AspireStreaming.V1;
 using Microsoft.Extensions.Options;
 using OpenTelemetry.Metrics;
@@ -104,7 +105,6 @@ internal static class StreamApiServices
         builder.Services.AddHostedService<TailChecker>();
 
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = ShutdownTimeout);
-        var inline = builder.Configuration.GetValue($"{DeliveryOptions.SectionName}:{nameof(DeliveryOptions.InlineScheduling)}", true);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             // A paused gRPC reader is no failure; StreamApiApp sets the limit again where it belongs.
@@ -118,15 +118,14 @@ internal static class StreamApiServices
             kestrel.ConfigureEndpointDefaults(listen =>
             {
                 listen.EndDeadPeers(delivery.DeadPeerTimeout);
-                if (delivery.DirectSends)
-                {
-                    listen.SendDirectly();
-                }
+                listen.SendDirectly();
             });
         });
+        builder.Services.AddEventLoops(provider => provider.GetRequiredService<IOptions<DeliveryOptions>>().Value.EventLoops);
         builder.WebHost.UseSockets(options =>
         {
-            options.UnsafePreferInlineScheduling = inline;
+            // For what no event loop serves. Handlers here never block.
+            options.UnsafePreferInlineScheduling = true;
             options.Backlog = ListenBacklog;
         });
     }

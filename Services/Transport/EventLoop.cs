@@ -18,6 +18,7 @@ internal sealed class EventLoop : IDisposable
     private readonly ConcurrentDictionary<long, EventLoopConnection> _connections = new();
     private readonly Thread _thread;
     private long _tokens;
+    private int _count;
     private volatile bool _isStopped;
 
     /// <summary>Starts it.</summary>
@@ -30,7 +31,7 @@ internal sealed class EventLoop : IDisposable
     }
 
     /// <summary>Connections that it serves.</summary>
-    public int Count => _connections.Count;
+    public int Count => Volatile.Read(ref _count);
 
     /// <summary>Serves a connection from now on, until that is removed.</summary>
     /// <returns>What it is removed by.</returns>
@@ -38,6 +39,7 @@ internal sealed class EventLoop : IDisposable
     {
         var token = Interlocked.Increment(ref _tokens);
         _connections[token] = connection;
+        Interlocked.Increment(ref _count);
         try
         {
             Epoll.Add(_set, descriptor, Epoll.In | Epoll.ReadHangUp | Epoll.EdgeTriggered, token);
@@ -52,7 +54,13 @@ internal sealed class EventLoop : IDisposable
     }
 
     /// <summary>Serves a connection no more; the system forgets its socket when that is closed.</summary>
-    public void Remove(long token) => _connections.TryRemove(token, out _);
+    public void Remove(long token)
+    {
+        if (_connections.TryRemove(token, out _))
+        {
+            Interlocked.Decrement(ref _count);
+        }
+    }
 
     /// <summary>Ends the thread; connections that are still there are served no more.</summary>
     public void Dispose()

@@ -17,6 +17,14 @@ internal sealed class EventLoopConnection
     : ConnectionContext, IConnectionIdFeature, IConnectionItemsFeature, IConnectionTransportFeature, IConnectionLifetimeFeature,
       IConnectionEndPointFeature, IConnectionSocketFeature, IMemoryPoolFeature
 {
+    private static readonly Type[] OwnFeatures =
+    [
+        typeof(IConnectionIdFeature), typeof(IConnectionItemsFeature), typeof(IConnectionTransportFeature), typeof(IConnectionLifetimeFeature),
+        typeof(IConnectionEndPointFeature), typeof(IConnectionSocketFeature), typeof(IMemoryPoolFeature),
+    ];
+
+    private static readonly TaskCompletionSource Done = NewDone();
+
     /// <summary>From anywhere, so that the ids of one run are not those of the next.</summary>
     private static long _lastId = Random.Shared.NextInt64(long.MaxValue >> 8);
 
@@ -24,9 +32,10 @@ internal sealed class EventLoopConnection
     private readonly Pipe _input;
     private readonly SocketPipeWriter _output;
     private readonly CancellationTokenSource _closed = new();
-    private readonly TaskCompletionSource _told = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IDictionary<object, object?>? _items;
     private EventLoop? _loop;
     private long _token;
+    private TaskCompletionSource? _told;
     private ConnectionAbortedException? _abortReason;
     private int _wanted;
     private int _isClosed;
@@ -34,33 +43,29 @@ internal sealed class EventLoopConnection
 
     /// <summary>Creates it; nothing is received yet.</summary>
     /// <param name="socket">Connected and not blocking; it belongs to the connection.</param>
-    /// <param name="memory">Where what is received is kept until it is read.</param>
-    /// <param name="maxUnread">Bytes that may be received before the reader has read them.</param>
-    public EventLoopConnection(Socket socket, MemoryPool<byte> memory, long maxUnread)
+    /// <param name="options">Of the pipe for what is received, both of whose ends run inline.</param>
+    public EventLoopConnection(Socket socket, PipeOptions options)
     {
         _socket = socket;
-        _input = new Pipe(new PipeOptions(
-            memory, PipeScheduler.Inline, PipeScheduler.Inline, maxUnread, maxUnread / 2, useSynchronizationContext: false));
+        _input = new Pipe(options);
         _output = new SocketPipeWriter(socket, _input.Reader);
         Transport = _output;
-        MemoryPool = memory;
+        MemoryPool = options.Pool;
         LocalEndPoint = socket.LocalEndPoint;
         RemoteEndPoint = socket.RemoteEndPoint;
         ConnectionClosed = _closed.Token;
-        Features.Set<IConnectionIdFeature>(this);
-        Features.Set<IConnectionItemsFeature>(this);
-        Features.Set<IConnectionTransportFeature>(this);
-        Features.Set<IConnectionLifetimeFeature>(this);
-        Features.Set<IConnectionEndPointFeature>(this);
-        Features.Set<IConnectionSocketFeature>(this);
-        Features.Set<IMemoryPoolFeature>(this);
+        Features = new ConnectionFeatures(this, OwnFeatures);
     }
 
     public override string ConnectionId { get; set; } = Interlocked.Increment(ref _lastId).ToString("X", CultureInfo.InvariantCulture);
 
-    public override IFeatureCollection Features { get; } = new FeatureCollection();
+    public override IFeatureCollection Features { get; }
 
-    public override IDictionary<object, object?> Items { get; set; } = new ConnectionItems();
+    public override IDictionary<object, object?> Items
+    {
+        get => _items ??= new ConnectionItems();
+        set => _items = value;
+    }
 
     public override IDuplexPipe Transport { get; set; }
 
@@ -107,9 +112,21 @@ internal sealed class EventLoopConnection
     {
         await _output.Sent.ConfigureAwait(false);
         Close(abort: false);
-        await _told.Task.ConfigureAwait(false);
+        var told = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (Interlocked.CompareExchange(ref _told, told, null) is null)
+        {
+            await told.Task.ConfigureAwait(false);
+        }
+
         _closed.Dispose();
         await base.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static TaskCompletionSource NewDone()
+    {
+        var done = new TaskCompletionSource();
+        done.SetResult();
+        return done;
     }
 
     private void Close(bool abort)
@@ -262,7 +279,7 @@ internal sealed class EventLoopConnection
         }
         finally
         {
-            _told.TrySetResult();
+            Interlocked.Exchange(ref _told, Done)?.TrySetResult();
         }
     }
 }

@@ -8,20 +8,25 @@ namespace AspireStreaming.Transport;
 /// <summary>Registers the transport.</summary>
 public static class EventLoopExtensions
 {
+    private const int MaxDefaultCount = 8;
+
     /// <summary>
     /// Lets connections be received from and served by threads of their own, where the system can do that (Linux). What serves them must
     /// not block: others wait for the same thread.
     /// </summary>
     /// <param name="services">The services of a program with Kestrel, whose socket options hold.</param>
-    /// <param name="loops">How many threads; 0 leaves everything to the server's own transport.</param>
-    public static void AddEventLoops(this IServiceCollection services, int loops)
+    /// <param name="count">
+    /// How many threads; 0 leaves everything to the server's own transport, null is one for two processors, 1 to 8. The fewer there are the
+    /// more each finds to do when it wakes, and the other processors have what does not come from connections.
+    /// </param>
+    public static void AddEventLoops(this IServiceCollection services, Func<IServiceProvider, int?> count)
     {
-        if (loops > 0 && OperatingSystem.IsLinux())
+        if (OperatingSystem.IsLinux())
         {
             services.AddSingleton<IConnectionListenerFactory>(provider => new EventLoopTransport(
                 provider.GetRequiredService<IMemoryPoolFactory<byte>>(),
-                provider.GetRequiredService<IOptions<SocketTransportOptions>>(),
-                loops));
+                provider.GetRequiredService<IOptions<SocketTransportOptions>>().Value,
+                count(provider) ?? Math.Clamp(Environment.ProcessorCount / 2, 1, MaxDefaultCount)));
         }
     }
 }

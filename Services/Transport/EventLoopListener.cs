@@ -1,13 +1,12 @@
-using System.Buffers;
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace AspireStreaming.Transport;
 
 /// <summary>Accepts connections and gives each to the event loop that has the fewest.</summary>
-internal sealed class EventLoopListener(Socket socket, EventLoop[] loops, MemoryPool<byte> memory, SocketTransportOptions options)
+internal sealed class EventLoopListener(Socket socket, EventLoop[] loops, PipeOptions pipe, bool noDelay)
     : IConnectionListener
 {
     public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
@@ -39,11 +38,11 @@ internal sealed class EventLoopListener(Socket socket, EventLoop[] loops, Memory
             {
                 if (accepted.ProtocolType == ProtocolType.Tcp)
                 {
-                    accepted.NoDelay = options.NoDelay;
+                    accepted.NoDelay = noDelay;
                 }
 
                 accepted.Blocking = false;
-                var connection = new EventLoopConnection(accepted, memory, options.MaxReadBufferSize ?? long.MaxValue);
+                var connection = new EventLoopConnection(accepted, pipe);
                 connection.Start(loops.MinBy(loop => loop.Count)!);
                 return connection;
             }

@@ -10,11 +10,11 @@ internal static class DirectSends
 {
     /// <summary>
     /// Puts <see cref="SocketPipeWriter"/> in the place of the transport's output, below everything that speaks a protocol (TLS,
-    /// HTTP/1.1, HTTP/2), so that nothing is sent past it. The transport's own end stays idle and closes the socket as ever.
+    /// HTTP/1.1, HTTP/2), so that nothing is sent past it. The transport's own end stays idle and closes the socket as ever. Event loops have it already.
     /// </summary>
     public static void SendDirectly(this ListenOptions listen) => listen.Use(next => connection =>
     {
-        if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket)
+        if (connection.Transport is not SocketPipeWriter && connection.Features.Get<IConnectionSocketFeature>()?.Socket is { } socket)
         {
             try
             {

@@ -46,7 +46,7 @@ public sealed class EventLoopTests : IAsyncLifetime
             kestrel.Listen(IPAddress.Parse("127.0.0.2"), 0, listen => listen.UseHttps(_certificate));
             kestrel.Listen(IPAddress.Parse("127.0.0.3"), 0, listen => listen.Protocols = HttpProtocols.Http2);
         });
-        builder.Services.AddEventLoops(2);
+        builder.Services.AddEventLoops(_ => 2);
         _app = builder.Build();
         _app.MapPost("/echo", async context =>
         {

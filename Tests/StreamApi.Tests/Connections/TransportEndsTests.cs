@@ -10,7 +10,7 @@ using Grpc.Net.Client;
 namespace AspireStreaming.StreamApi.Tests.Connections;
 
 /// <summary>
-/// What is delivered is the same over plain sockets and TLS, and whether flushes send directly or through the server's own pipe.
+/// What is delivered is the same over plain sockets and TLS, and whether event loops serve the connections or the server's own transport.
 /// There is more of it than sockets take at once.
 /// </summary>
 public sealed class TransportEndsTests(SharedHost shared) : IDisposable
@@ -34,10 +34,10 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task Sse_delivers_everything_in_order(bool direct, bool tls)
+    public async Task Sse_delivers_everything_in_order(bool loops, bool tls)
     {
         await AppendAsync();
-        await using var host = await StartAsync(direct, tls);
+        await using var host = await StartAsync(loops, tls);
         using var client = new HttpClient(Handler());
         using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(tls ? host.Https! : host.Http, $"/streams/{_stream}/events"));
         request.Headers.Accept.ParseAdd("text/event-stream");
@@ -59,10 +59,10 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task Grpc_subscribe_delivers_everything_in_order(bool direct, bool tls)
+    public async Task Grpc_subscribe_delivers_everything_in_order(bool loops, bool tls)
     {
         await AppendAsync();
-        await using var host = await StartAsync(direct, tls);
+        await using var host = await StartAsync(loops, tls);
         using var channel = Channel(host, tls);
         using var call = new Streams.StreamsClient(channel).Subscribe(new SubscribeRequest { Stream = _stream }, cancellationToken: Cancel);
 
@@ -80,10 +80,10 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task Grpc_session_delivers_everything_in_order_and_takes_acknowledgements(bool direct, bool tls)
+    public async Task Grpc_session_delivers_everything_in_order_and_takes_acknowledgements(bool loops, bool tls)
     {
         await AppendAsync();
-        await using var host = await StartAsync(direct, tls);
+        await using var host = await StartAsync(loops, tls);
         using var channel = Channel(host, tls);
         using var call = new Streams.StreamsClient(channel).Session(cancellationToken: Cancel);
         await call.RequestStream.WriteAsync(
@@ -127,9 +127,9 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
         await shared.Log.AppendAsync(_stream, shared.Log.Event("WORKFLOW_COMPLETED"));
     }
 
-    private async Task<StreamApiHost> StartAsync(bool direct, bool tls)
+    private async Task<StreamApiHost> StartAsync(bool loops, bool tls)
     {
-        List<string> settings = [$"--Delivery:DirectSends={direct}"];
+        List<string> settings = [$"--Delivery:EventLoops={(loops ? 2 : 0)}"];
         if (tls)
         {
             await File.WriteAllBytesAsync(_certificateFile, _certificate.Export(X509ContentType.Pfx, "secret"), Cancel);

@@ -8,10 +8,10 @@ internal sealed class CommandConnection(WireSettings settings, TimeSpan timeout,
     : WireConnection(settings, timeout, Idle, time)
 {
     /// <summary>
-    /// Callers that go on in the thread that reads, when no more than these were answered at once: they cost it less than waking another.
-    /// More of them must not hold up the answers of others.
+    /// Callers that go on in the thread that reads, when no more than these were answered at once: they cost it less than waking others, and
+    /// less than their script cost Redis, which has the next one by then. More of them must not hold up the answers of others.
     /// </summary>
-    private const int InlineCallers = 4;
+    private const int InlineCallers = 32;
 
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(5);
 
