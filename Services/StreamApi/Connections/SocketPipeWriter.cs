@@ -29,6 +29,8 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
     private TaskCompletionSource? _cancelled;
     private volatile bool _isGone;
 
+    private bool IsSending => _sending is { IsCompleted: false };
+
     /// <summary>The transport's own.</summary>
     public PipeReader Input => input;
 
@@ -52,28 +54,15 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        if (_sending is { IsCompleted: true })
-        {
-            _sending = null;
-        }
-
         if (_buffer is not { } buffer)
         {
-            return _sending is null ? new(Result(isCanceled: false)) : WaitAsync(_sending, cancellationToken);
+            return IsSending ? WaitAsync(_sending!, cancellationToken) : new(Result(isCanceled: false));
         }
 
         var length = _used;
         _buffer = null;
         _used = 0;
-        var sent = 0;
-        if (_sending is null && !_isGone)
-        {
-            while (sent < length && TrySend(buffer.AsSpan(sent, length - sent), out var count))
-            {
-                sent += count;
-            }
-        }
-
+        var sent = SendNow(buffer.AsSpan(0, length));
         if (sent == length || _isGone)
         {
             ArrayPool<byte>.Shared.Return(buffer);
@@ -81,6 +70,30 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
         }
 
         _sending = SendRestAsync(_sending, buffer, sent, length);
+        return WaitAsync(_sending, cancellationToken);
+    }
+
+    /// <summary>
+    /// Writes and flushes, without a copy of what the socket takes at once; the rest is copied, so that the memory is the caller's again
+    /// when this returns, though the flush may go on.
+    /// </summary>
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        if (_buffer is not null)
+        {
+            this.Write(source.Span);
+            return FlushAsync(cancellationToken);
+        }
+
+        var rest = source.Span[SendNow(source.Span)..];
+        if (rest.IsEmpty || _isGone)
+        {
+            return FlushAsync(cancellationToken);
+        }
+
+        var copy = ArrayPool<byte>.Shared.Rent(rest.Length);
+        rest.CopyTo(copy);
+        _sending = SendRestAsync(_sending, copy, 0, rest.Length);
         return WaitAsync(_sending, cancellationToken);
     }
 
@@ -128,23 +141,34 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
     /// <summary>Makes room by sending what is written already, unless something before it is still being sent.</summary>
     private void SendAhead(byte[] buffer)
     {
-        if (_sending is { IsCompleted: false })
+        if (IsSending)
         {
             return;
         }
 
-        var sent = 0;
-        while (sent < _used && !_isGone && TrySend(buffer.AsSpan(sent, _used - sent), out var count))
-        {
-            sent += count;
-        }
-
+        var sent = SendNow(buffer.AsSpan(0, _used));
         buffer.AsSpan(sent, _used - sent).CopyTo(buffer);
         _used = _isGone ? 0 : _used - sent;
     }
 
-    /// <summary>Sends what the socket takes at once.</summary>
-    /// <returns>False when it takes nothing now, or never will.</returns>
+    /// <summary>Sends what the socket takes at once: nothing while something before it is still being sent.</summary>
+    /// <returns>How much that was.</returns>
+    private int SendNow(ReadOnlySpan<byte> bytes)
+    {
+        var sent = 0;
+        if (!IsSending)
+        {
+            while (sent < bytes.Length && !_isGone && TrySend(bytes[sent..], out var count))
+            {
+                sent += count;
+            }
+        }
+
+        return sent;
+    }
+
+    /// <summary>Tries once to send.</summary>
+    /// <returns>False when the socket takes nothing now, or never will.</returns>
     private bool TrySend(ReadOnlySpan<byte> bytes, out int sent)
     {
         try

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Sse;
 using Google.Protobuf;
@@ -12,16 +13,11 @@ namespace AspireStreaming.StreamApi.Rpc;
 /// </summary>
 internal sealed class FrameBatch
 {
-    /// <summary>How many times the usual bytes a batch holds at most, see <see cref="Scale"/>.</summary>
-    private const int MaxScale = 4;
-
     /// <summary>
     /// Room asked of the response's pipe for a batch. The pieces of 4 KiB that it gives else go round a pool of all connections, so that
     /// each is cold when it is written to, and an event in twelve is cut in two; the larger ones come from the thread's own.
     /// </summary>
     private const int PieceBytes = 64 << 10;
-
-    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
     /// Writes to a call that was cancelled complete at once; a loop of them keeps its thread, and many such loops keep all threads, from
@@ -38,6 +34,7 @@ internal sealed class FrameBatch
     private readonly List<Entry>? _compressed;
     private readonly MessageFrame _frame = new();
     private FrameWriter _writer;
+    private BatchScale _scale = new();
     private long _pendingCompressed;
     private int _writes;
 
@@ -56,11 +53,8 @@ internal sealed class FrameBatch
     /// <summary>Bytes that wait.</summary>
     public long Pending => _compressed is null ? _writer.Pending : _pendingCompressed;
 
-    /// <summary>
-    /// How many times the usual bytes a batch should hold. HTTP/2 hands each flush from thread to thread and back, so a client that
-    /// takes everything at once is sent more in one go; one that does not keeps no more memory than any other.
-    /// </summary>
-    public int Scale { get; private set; } = 1;
+    /// <summary>How many times the usual bytes a batch should hold; HTTP/2 hands each flush from thread to thread and back.</summary>
+    public int Scale => _scale.Value;
 
     /// <summary>Adds an event of a plain subscription.</summary>
     public void Add(EncodedEvent item)
@@ -157,7 +151,7 @@ internal sealed class FrameBatch
         var flushing = _context.Response.BodyWriter.FlushAsync(CancellationToken.None);
         var waited = !flushing.IsCompleted;
         var result = await flushing;
-        Scale = _time.GetElapsedTime(began) > Quick ? 1 : Math.Min(Scale * 2, MaxScale);
+        _scale.Sent(_time.GetElapsedTime(began));
         await YieldNowAndThenAsync(waited);
         return result.IsCompleted || result.IsCanceled ? null : waited;
     }
