@@ -10,13 +10,26 @@ using Grpc.Core;
 namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>A session over gRPC. HTTP/2 flow control paces it; a client that pauses is no failure, so no write of its times out.</summary>
-internal sealed class GrpcSession(
-    HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<MessageFrame> output, SessionServices services)
-    : Session("grpc", context, services)
+internal sealed class GrpcSession : Session
 {
-    private readonly Action _abort = context.Abort;
-    private readonly PipeReader _pipe = context.Request.BodyReader;
-    private readonly FrameBatch _batch = new(context, output, services.Time);
+    private readonly IAsyncStreamReader<ClientMessage> _input;
+    private readonly Action _abort;
+    private readonly PipeReader _pipe;
+    private readonly FrameBatch _batch;
+    private readonly SessionTurns _turns;
+    private readonly ReaderSignal _turn;
+
+    public GrpcSession(
+        HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<MessageFrame> output, SessionServices services)
+        : base("grpc", context, services)
+    {
+        _input = input;
+        _abort = context.Abort;
+        _pipe = context.Request.BodyReader;
+        _batch = new FrameBatch(context, output, services.Time);
+        _turns = services.Turns;
+        _turn = _turns.TurnOf(Signal);
+    }
 
     protected override long Pending => _batch.Pending;
 
@@ -48,12 +61,12 @@ internal sealed class GrpcSession(
             }
 
             _pipe.AdvanceTo(rest, rest);
-            if (!await input.MoveNext(cancellationToken))
+            if (!await _input.MoveNext(cancellationToken))
             {
                 return;
             }
 
-            await SubmitAsync(GrpcSessionMessages.Read(input.Current, Commands), cancellationToken);
+            await SubmitAsync(GrpcSessionMessages.Read(_input.Current, Commands), cancellationToken);
         }
     }
 
@@ -86,7 +99,18 @@ internal sealed class GrpcSession(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<bool> FlushPendingAsync()
     {
-        if (await _batch.FlushAsync() is not { } waited)
+        bool? flushed;
+        _turns.Began();
+        try
+        {
+            flushed = await _batch.FlushAsync();
+        }
+        finally
+        {
+            _turns.Ended();
+        }
+
+        if (flushed is not { } waited)
         {
             return false;
         }
@@ -94,6 +118,8 @@ internal sealed class GrpcSession(
         await YieldAfterAsync(waited);
         return true;
     }
+
+    protected override void Acknowledged() => _turns.Wake(Signal, _turn);
 
     /// <param name="received">What is there.</param>
     /// <param name="isOther">Whether something else comes next; else it is nothing, or the beginning of a message.</param>
