@@ -23,8 +23,13 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
     /// </summary>
     private const int BatchBuffer = 64 << 10;
 
+    /// <summary>Largest buffer that is asked for because the flush before was so long: each send costs both sides more than the bytes in it.</summary>
+    private const int LongBuffer = 512 << 10;
+
     private byte[]? _buffer;
     private int _used;
+    private int _sentAhead;
+    private int _lastFlush;
     private Task? _sending;
     private TaskCompletionSource? _cancelled;
     private volatile bool _isGone;
@@ -60,6 +65,8 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
         }
 
         var length = _used;
+        _lastFlush = _sentAhead + length;
+        _sentAhead = 0;
         _buffer = null;
         _used = 0;
         var sent = SendNow(buffer.AsSpan(0, length));
@@ -115,7 +122,8 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
         var wanted = Math.Max(sizeHint, 1);
         if (_buffer is not { } buffer)
         {
-            return _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, MinBuffer));
+            // A flush that takes three sends of the usual buffer, or more, is likely to be followed by another of the kind.
+            return _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, _lastFlush > 2 * BatchBuffer ? Math.Min(_lastFlush, LongBuffer) : MinBuffer));
         }
 
         if (buffer.Length - _used >= wanted)
@@ -147,6 +155,7 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
         }
 
         var sent = SendNow(buffer.AsSpan(0, _used));
+        _sentAhead += sent;
         buffer.AsSpan(sent, _used - sent).CopyTo(buffer);
         _used = _isGone ? 0 : _used - sent;
     }

@@ -34,6 +34,7 @@ internal sealed class FrameBatch
     private readonly List<Entry>? _compressed;
     private readonly MessageFrame _frame = new();
     private FrameWriter _writer;
+    private StagedBytes? _staged;
     private BatchScale _scale = new();
     private long _pendingCompressed;
     private int _writes;
@@ -47,7 +48,7 @@ internal sealed class FrameBatch
         _output = output;
         _time = time;
         _compressed = ResponseCompression.IsWanted(context) ? [] : null;
-        _writer = new FrameWriter(context.Response.BodyWriter, PieceBytes);
+        _writer = ToPipe();
     }
 
     /// <summary>Bytes that wait.</summary>
@@ -74,13 +75,13 @@ internal sealed class FrameBatch
     /// <param name="item">The event.</param>
     public void Add(byte[] head, EncodedEvent item)
     {
-        var rest = GrpcEvents.Encode(item);
         if (_compressed is not null)
         {
-            Compress(null, head.AsMemory(MessageFrame.PrefixBytes), rest);
+            Compress(null, head.AsMemory(MessageFrame.PrefixBytes), GrpcEvents.Encode(item));
             return;
         }
 
+        var rest = GrpcEvents.EncodedSpan(item);
         var length = head.Length + rest.Length;
         var room = _writer.Take(length);
         if (room.IsEmpty)
@@ -90,13 +91,13 @@ internal sealed class FrameBatch
             MessageFrame.WritePrefix(prefix, length - MessageFrame.PrefixBytes);
             _writer.Write(prefix);
             _writer.Write(head.AsSpan(MessageFrame.PrefixBytes));
-            _writer.Write(rest.Span);
+            _writer.Write(rest);
             return;
         }
 
         head.CopyTo(room);
         MessageFrame.WritePrefix(room, length - MessageFrame.PrefixBytes);
-        rest.Span.CopyTo(room[head.Length..]);
+        rest.CopyTo(room[head.Length..]);
     }
 
     /// <summary>Adds a message.</summary>
@@ -113,6 +114,23 @@ internal sealed class FrameBatch
         MessageFrame.WritePrefix(prefix, bytes.Length);
         _writer.Write(prefix);
         _writer.Write(bytes);
+    }
+
+    /// <summary>Whether what is added may wait elsewhere while a flush is under way; not where it is to be compressed.</summary>
+    public bool CanStage => _compressed is null;
+
+    /// <summary>
+    /// A flush is under way and not waited for: what is added from now on waits elsewhere, because the response's pipe is not to be
+    /// written to meanwhile.
+    /// </summary>
+    public void Stage() => _writer = new FrameWriter(_staged ??= new StagedBytes());
+
+    /// <summary>That flush is over: what waits elsewhere goes into the response's pipe.</summary>
+    public void Unstage()
+    {
+        _writer.Complete();
+        _writer = ToPipe();
+        _staged!.MoveTo(ref _writer);
     }
 
     /// <summary>Sends what waits.</summary>
@@ -135,6 +153,8 @@ internal sealed class FrameBatch
             _pendingCompressed = 0;
         }
     }
+
+    private FrameWriter ToPipe() => new(_context.Response.BodyWriter, PieceBytes);
 
     /// <summary>Adds what the call's own writer is to compress: a message, or the two parts of an encoded one.</summary>
     private void Compress(IMessage? message, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> rest)

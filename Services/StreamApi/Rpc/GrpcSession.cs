@@ -18,6 +18,7 @@ internal sealed class GrpcSession : Session
     private readonly FrameBatch _batch;
     private readonly SessionTurns _turns;
     private readonly ReaderSignal _turn;
+    private Task<bool?>? _flushing;
 
     public GrpcSession(
         HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<MessageFrame> output, SessionServices services)
@@ -96,21 +97,33 @@ internal sealed class GrpcSession : Session
 
     protected override void WritePong() => _batch.Add(new ServerMessage { Pong = new SessionPong() });
 
+    /// <summary>
+    /// With several subscriptions the next batch is written while HTTP/2 sends this one: one session is all that one thread does, and
+    /// would else wait for the other half of the time.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<bool> FlushPendingAsync()
     {
-        bool? flushed;
-        _turns.Began();
-        try
+        if (_flushing is { } before)
         {
-            flushed = await _batch.FlushAsync();
-        }
-        finally
-        {
-            _turns.Ended();
+            _flushing = null;
+            if (await before is null)
+            {
+                return false;
+            }
+
+            _batch.Unstage();
         }
 
-        if (flushed is not { } waited)
+        var flushing = FlushBatchAsync();
+        if (!flushing.IsCompleted && _batch.CanStage && Subscriptions is { Open: > 1, HasReady: true } && DrainReason is null)
+        {
+            _flushing = flushing.AsTask();
+            _batch.Stage();
+            return true;
+        }
+
+        if (await flushing is not { } waited)
         {
             return false;
         }
@@ -120,6 +133,20 @@ internal sealed class GrpcSession : Session
     }
 
     protected override void Acknowledged() => _turns.Wake(Signal, _turn);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool?> FlushBatchAsync()
+    {
+        _turns.Began();
+        try
+        {
+            return await _batch.FlushAsync();
+        }
+        finally
+        {
+            _turns.Ended();
+        }
+    }
 
     /// <param name="received">What is there.</param>
     /// <param name="isOther">Whether something else comes next; else it is nothing, or the beginning of a message.</param>

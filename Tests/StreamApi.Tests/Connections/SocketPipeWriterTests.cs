@@ -72,6 +72,28 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task FlushAsync_after_a_long_flush_the_next_is_sent_whole_and_after_a_short_one_no_longer()
+    {
+        const int Long = 200_000;
+        var reading = ReadAsync((3 * Long) + 5);
+        var bytes = Pattern(Long);
+
+        Write(bytes);
+        Assert.InRange(_writer.UnflushedBytes, 1, Long - 1);
+        await _writer.FlushAsync(Cancelled);
+        Write(bytes);
+        Assert.Equal(Long, _writer.UnflushedBytes);
+        await _writer.FlushAsync(Cancelled);
+        Write("short");
+        await _writer.FlushAsync(Cancelled);
+        Write(bytes);
+        Assert.InRange(_writer.UnflushedBytes, 1, Long - 1);
+        await _writer.FlushAsync(Cancelled);
+
+        Assert.Equal((byte[])[.. bytes, .. bytes, .. "short"u8, .. bytes], await reading);
+    }
+
+    [Fact]
     public async Task FlushAsync_a_full_socket_is_waited_for_and_what_follows_comes_behind()
     {
         var expected = Pattern(TooMuch);
