@@ -23,11 +23,18 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
     /// </summary>
     private const int BatchBuffer = 64 << 10;
 
+    /// <summary>Largest buffer that is asked for because the flush before was so long: each send costs both sides more than the bytes in it.</summary>
+    private const int LongBuffer = 512 << 10;
+
     private byte[]? _buffer;
     private int _used;
+    private int _sentAhead;
+    private int _lastFlush;
     private Task? _sending;
     private TaskCompletionSource? _cancelled;
     private volatile bool _isGone;
+
+    private bool IsSending => _sending is { IsCompleted: false };
 
     /// <summary>The transport's own.</summary>
     public PipeReader Input => input;
@@ -55,28 +62,17 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
     {
-        if (_sending is { IsCompleted: true })
-        {
-            _sending = null;
-        }
-
         if (_buffer is not { } buffer)
         {
-            return _sending is null ? new(Result(isCanceled: false)) : WaitAsync(_sending, cancellationToken);
+            return IsSending ? WaitAsync(_sending!, cancellationToken) : new(Result(isCanceled: false));
         }
 
         var length = _used;
+        _lastFlush = _sentAhead + length;
+        _sentAhead = 0;
         _buffer = null;
         _used = 0;
-        var sent = 0;
-        if (_sending is null && !_isGone)
-        {
-            while (sent < length && TrySend(buffer.AsSpan(sent, length - sent), out var count))
-            {
-                sent += count;
-            }
-        }
-
+        var sent = SendNow(buffer.AsSpan(0, length));
         if (sent == length || _isGone)
         {
             ArrayPool<byte>.Shared.Return(buffer);
@@ -84,6 +80,30 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
         }
 
         _sending = SendRestAsync(_sending, buffer, sent, length);
+        return WaitAsync(_sending, cancellationToken);
+    }
+
+    /// <summary>
+    /// Writes and flushes, without a copy of what the socket takes at once; the rest is copied, so that the memory is the caller's again
+    /// when this returns, though the flush may go on.
+    /// </summary>
+    public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+    {
+        if (_buffer is not null)
+        {
+            this.Write(source.Span);
+            return FlushAsync(cancellationToken);
+        }
+
+        var rest = source.Span[SendNow(source.Span)..];
+        if (rest.IsEmpty || _isGone)
+        {
+            return FlushAsync(cancellationToken);
+        }
+
+        var copy = ArrayPool<byte>.Shared.Rent(rest.Length);
+        rest.CopyTo(copy);
+        _sending = SendRestAsync(_sending, copy, 0, rest.Length);
         return WaitAsync(_sending, cancellationToken);
     }
 
@@ -105,7 +125,8 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
         var wanted = Math.Max(sizeHint, 1);
         if (_buffer is not { } buffer)
         {
-            return _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, MinBuffer));
+            // A flush that takes three sends of the usual buffer, or more, is likely to be followed by another of the kind.
+            return _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(wanted, _lastFlush > 2 * BatchBuffer ? Math.Min(_lastFlush, LongBuffer) : MinBuffer));
         }
 
         if (buffer.Length - _used >= wanted)
@@ -131,23 +152,35 @@ internal sealed class SocketPipeWriter(Socket socket, PipeReader input) : PipeWr
     /// <summary>Makes room by sending what is written already, unless something before it is still being sent.</summary>
     private void SendAhead(byte[] buffer)
     {
-        if (_sending is { IsCompleted: false })
+        if (IsSending)
         {
             return;
         }
 
-        var sent = 0;
-        while (sent < _used && !_isGone && TrySend(buffer.AsSpan(sent, _used - sent), out var count))
-        {
-            sent += count;
-        }
-
+        var sent = SendNow(buffer.AsSpan(0, _used));
+        _sentAhead += sent;
         buffer.AsSpan(sent, _used - sent).CopyTo(buffer);
         _used = _isGone ? 0 : _used - sent;
     }
 
-    /// <summary>Sends what the socket takes at once.</summary>
-    /// <returns>False when it takes nothing now, or never will.</returns>
+    /// <summary>Sends what the socket takes at once: nothing while something before it is still being sent.</summary>
+    /// <returns>How much that was.</returns>
+    private int SendNow(ReadOnlySpan<byte> bytes)
+    {
+        var sent = 0;
+        if (!IsSending)
+        {
+            while (sent < bytes.Length && !_isGone && TrySend(bytes[sent..], out var count))
+            {
+                sent += count;
+            }
+        }
+
+        return sent;
+    }
+
+    /// <summary>Tries once to send.</summary>
+    /// <returns>False when the socket takes nothing now, or never will.</returns>
     private bool TrySend(ReadOnlySpan<byte> bytes, out int sent)
     {
         try

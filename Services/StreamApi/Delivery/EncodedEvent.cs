@@ -13,6 +13,9 @@ internal sealed record EncodedEvent
 {
     private const int MaxKeptBuffer = 1 << 20;
 
+    /// <summary>What it costs beside its frame, bytes.</summary>
+    private const int ObjectBytes = 120;
+
     [ThreadStatic]
     private static ArrayBufferWriter<byte>? _buffer;
 
@@ -62,7 +65,7 @@ internal sealed record EncodedEvent
     public ReadOnlyMemory<byte> Json => _frame.AsMemory(_dataStart + 6, _frame.Length - _dataStart - 8);
 
     /// <summary>What it costs in memory, bytes.</summary>
-    public int Size => _frame.Length + 120;
+    public int Size { get; private init; }
 
     /// <summary>Whether it ends its stream.</summary>
     public bool IsTerminal => (Flags & EventFlags.Terminal) != 0;
@@ -112,6 +115,7 @@ internal sealed record EncodedEvent
             RecordedAt = stored.RecordedAt,
             Flags = stored.Frame.Flags,
             FirstPosition = stored.Frame.FirstPosition() is { } first && first != stored.Position ? first : null,
+            Size = frame.Length + ObjectBytes,
             _frame = frame,
             _typeStart = typeStart,
             _dataStart = dataStart,

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.StreamApi.Sse;
 using Google.Protobuf;
@@ -12,16 +13,11 @@ namespace AspireStreaming.StreamApi.Rpc;
 /// </summary>
 internal sealed class FrameBatch
 {
-    /// <summary>How many times the usual bytes a batch holds at most, see <see cref="Scale"/>.</summary>
-    private const int MaxScale = 4;
-
     /// <summary>
     /// Room asked of the response's pipe for a batch. The pieces of 4 KiB that it gives else go round a pool of all connections, so that
     /// each is cold when it is written to, and an event in twelve is cut in two; the larger ones come from the thread's own.
     /// </summary>
     private const int PieceBytes = 64 << 10;
-
-    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(250);
 
     /// <summary>
     /// Writes to a call that was cancelled complete at once; a loop of them keeps its thread, and many such loops keep all threads, from
@@ -38,6 +34,8 @@ internal sealed class FrameBatch
     private readonly List<Entry>? _compressed;
     private readonly MessageFrame _frame = new();
     private FrameWriter _writer;
+    private StagedBytes? _staged;
+    private BatchScale _scale = new();
     private long _pendingCompressed;
     private int _writes;
 
@@ -50,17 +48,14 @@ internal sealed class FrameBatch
         _output = output;
         _time = time;
         _compressed = ResponseCompression.IsWanted(context) ? [] : null;
-        _writer = new FrameWriter(context.Response.BodyWriter, PieceBytes);
+        _writer = ToPipe();
     }
 
     /// <summary>Bytes that wait.</summary>
     public long Pending => _compressed is null ? _writer.Pending : _pendingCompressed;
 
-    /// <summary>
-    /// How many times the usual bytes a batch should hold. HTTP/2 hands each flush from thread to thread and back, so a client that
-    /// takes everything at once is sent more in one go; one that does not keeps no more memory than any other.
-    /// </summary>
-    public int Scale { get; private set; } = 1;
+    /// <summary>How many times the usual bytes a batch should hold; HTTP/2 hands each flush from thread to thread and back.</summary>
+    public int Scale => _scale.Value;
 
     /// <summary>Adds an event of a plain subscription.</summary>
     public void Add(EncodedEvent item)
@@ -80,13 +75,13 @@ internal sealed class FrameBatch
     /// <param name="item">The event.</param>
     public void Add(byte[] head, EncodedEvent item)
     {
-        var rest = GrpcEvents.Encode(item);
         if (_compressed is not null)
         {
-            Compress(null, head.AsMemory(MessageFrame.PrefixBytes), rest);
+            Compress(null, head.AsMemory(MessageFrame.PrefixBytes), GrpcEvents.Encode(item));
             return;
         }
 
+        var rest = GrpcEvents.EncodedSpan(item);
         var length = head.Length + rest.Length;
         var room = _writer.Take(length);
         if (room.IsEmpty)
@@ -96,13 +91,13 @@ internal sealed class FrameBatch
             MessageFrame.WritePrefix(prefix, length - MessageFrame.PrefixBytes);
             _writer.Write(prefix);
             _writer.Write(head.AsSpan(MessageFrame.PrefixBytes));
-            _writer.Write(rest.Span);
+            _writer.Write(rest);
             return;
         }
 
         head.CopyTo(room);
         MessageFrame.WritePrefix(room, length - MessageFrame.PrefixBytes);
-        rest.Span.CopyTo(room[head.Length..]);
+        rest.CopyTo(room[head.Length..]);
     }
 
     /// <summary>Adds a message.</summary>
@@ -119,6 +114,23 @@ internal sealed class FrameBatch
         MessageFrame.WritePrefix(prefix, bytes.Length);
         _writer.Write(prefix);
         _writer.Write(bytes);
+    }
+
+    /// <summary>Whether what is added may wait elsewhere while a flush is under way; not where it is to be compressed.</summary>
+    public bool CanStage => _compressed is null;
+
+    /// <summary>
+    /// A flush is under way and not waited for: what is added from now on waits elsewhere, because the response's pipe is not to be
+    /// written to meanwhile.
+    /// </summary>
+    public void Stage() => _writer = new FrameWriter(_staged ??= new StagedBytes());
+
+    /// <summary>That flush is over: what waits elsewhere goes into the response's pipe.</summary>
+    public void Unstage()
+    {
+        _writer.Complete();
+        _writer = ToPipe();
+        _staged!.MoveTo(ref _writer);
     }
 
     /// <summary>Sends what waits.</summary>
@@ -142,6 +154,8 @@ internal sealed class FrameBatch
         }
     }
 
+    private FrameWriter ToPipe() => new(_context.Response.BodyWriter, PieceBytes);
+
     /// <summary>Adds what the call's own writer is to compress: a message, or the two parts of an encoded one.</summary>
     private void Compress(IMessage? message, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> rest)
     {
@@ -157,7 +171,7 @@ internal sealed class FrameBatch
         var flushing = _context.Response.BodyWriter.FlushAsync(CancellationToken.None);
         var waited = !flushing.IsCompleted;
         var result = await flushing;
-        Scale = _time.GetElapsedTime(began) > Quick ? 1 : Math.Min(Scale * 2, MaxScale);
+        _scale.Sent(_time.GetElapsedTime(began));
         await YieldNowAndThenAsync(waited);
         return result.IsCompleted || result.IsCanceled ? null : waited;
     }

@@ -29,6 +29,9 @@ internal static class GrpcEvents
     /// <summary>The encoded event with its length in front, as it stands in messages of any kind.</summary>
     public static ReadOnlyMemory<byte> Encode(EncodedEvent item) => Framed(item).AsMemory(MessageFrame.PrefixBytes + TagBytes);
 
+    /// <inheritdoc cref="Encode"/>
+    public static ReadOnlySpan<byte> EncodedSpan(EncodedEvent item) => Framed(item).AsSpan(MessageFrame.PrefixBytes + TagBytes);
+
     private static Event Parse(ReadOnlySpan<byte> json)
     {
         var result = new Event();

@@ -10,13 +10,27 @@ using Grpc.Core;
 namespace AspireStreaming.StreamApi.Rpc;
 
 /// <summary>A session over gRPC. HTTP/2 flow control paces it; a client that pauses is no failure, so no write of its times out.</summary>
-internal sealed class GrpcSession(
-    HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<MessageFrame> output, SessionServices services)
-    : Session("grpc", context, services)
+internal sealed class GrpcSession : Session
 {
-    private readonly Action _abort = context.Abort;
-    private readonly PipeReader _pipe = context.Request.BodyReader;
-    private readonly FrameBatch _batch = new(context, output, services.Time);
+    private readonly IAsyncStreamReader<ClientMessage> _input;
+    private readonly Action _abort;
+    private readonly PipeReader _pipe;
+    private readonly FrameBatch _batch;
+    private readonly SessionTurns _turns;
+    private readonly ReaderSignal _turn;
+    private Task<bool?>? _flushing;
+
+    public GrpcSession(
+        HttpContext context, IAsyncStreamReader<ClientMessage> input, IServerStreamWriter<MessageFrame> output, SessionServices services)
+        : base("grpc", context, services)
+    {
+        _input = input;
+        _abort = context.Abort;
+        _pipe = context.Request.BodyReader;
+        _batch = new FrameBatch(context, output, services.Time);
+        _turns = services.Turns;
+        _turn = _turns.TurnOf(Signal);
+    }
 
     protected override long Pending => _batch.Pending;
 
@@ -48,12 +62,12 @@ internal sealed class GrpcSession(
             }
 
             _pipe.AdvanceTo(rest, rest);
-            if (!await input.MoveNext(cancellationToken))
+            if (!await _input.MoveNext(cancellationToken))
             {
                 return;
             }
 
-            await SubmitAsync(GrpcSessionMessages.Read(input.Current, Commands), cancellationToken);
+            await SubmitAsync(GrpcSessionMessages.Read(_input.Current, Commands), cancellationToken);
         }
     }
 
@@ -83,16 +97,55 @@ internal sealed class GrpcSession(
 
     protected override void WritePong() => _batch.Add(new ServerMessage { Pong = new SessionPong() });
 
+    /// <summary>
+    /// With several subscriptions the next batch is written while HTTP/2 sends this one: one session is all that one thread does, and
+    /// would else wait for the other half of the time.
+    /// </summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     protected override async ValueTask<bool> FlushPendingAsync()
     {
-        if (await _batch.FlushAsync() is not { } waited)
+        if (_flushing is { } before)
+        {
+            _flushing = null;
+            if (await before is null)
+            {
+                return false;
+            }
+
+            _batch.Unstage();
+        }
+
+        var flushing = FlushBatchAsync();
+        if (!flushing.IsCompleted && _batch.CanStage && Subscriptions is { Open: > 1, HasReady: true } && DrainReason is null)
+        {
+            _flushing = flushing.AsTask();
+            _batch.Stage();
+            return true;
+        }
+
+        if (await flushing is not { } waited)
         {
             return false;
         }
 
         await YieldAfterAsync(waited);
         return true;
+    }
+
+    protected override void Acknowledged() => _turns.Wake(Signal, _turn);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool?> FlushBatchAsync()
+    {
+        _turns.Began();
+        try
+        {
+            return await _batch.FlushAsync();
+        }
+        finally
+        {
+            _turns.Ended();
+        }
     }
 
     /// <param name="received">What is there.</param>

@@ -146,7 +146,7 @@ internal abstract class Session : DeliveryConnection, IFollowerSink, IAsyncDispo
         _subscriptions.NameOf(sub) is { } name && _received.Writer.TryWrite(new Received(null, name, position));
 
     /// <summary>Tells the loop of acknowledgements.</summary>
-    protected void Acknowledged() => Signal.Set();
+    protected virtual void Acknowledged() => Signal.Set();
 
     /// <summary>
     /// Lets others have the thread now and then: a client that takes everything at once would otherwise keep it, and its own messages

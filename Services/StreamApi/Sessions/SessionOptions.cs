@@ -36,7 +36,7 @@ public sealed class SessionOptions : IValidatableObject
     public int MaxInFlight { get; set; } = 100_000;
 
     /// <summary>
-    /// The buffer: bytes that are written before the session waits for the client to take them; on gRPC up to four times as much for
+    /// The buffer: bytes that are written before the session waits for the client to take them; up to four times as much for
     /// a client that takes them within 250 ms. 1 KiB to 16 MiB, default 64 KiB.
     /// </summary>
     [Range(1 << 10, 16 << 20)]

@@ -33,5 +33,7 @@ internal sealed class SessionServices(
 
     public TimeProvider Time => subscriptions.Time;
 
+    public SessionTurns Turns { get; } = new();
+
     public ILogger Logger => logger;
 }

@@ -1,4 +1,4 @@
-using System.IO.Pipelines;
+using System.Buffers;
 
 namespace AspireStreaming.StreamApi.Sse;
 
@@ -7,7 +7,7 @@ namespace AspireStreaming.StreamApi.Sse;
 /// </summary>
 /// <param name="writer">The pipe.</param>
 /// <param name="pieceBytes">Room asked of the pipe once its first piece is full; 0: what the pipe likes to give.</param>
-internal struct FrameWriter(PipeWriter writer, int pieceBytes = 0)
+internal struct FrameWriter(IBufferWriter<byte> writer, int pieceBytes = 0)
 {
     private Memory<byte> _memory;
     private int _used;

@@ -95,20 +95,35 @@ internal sealed class WebSocketLoadClient(string stream, int subscriptions) : Lo
     {
         var member = "\"position\":\""u8;
         var position = payload[(payload.IndexOf(member) + member.Length)..];
-        Send($$"""{"type":"ack","sub":"{{Encoding.ASCII.GetString(SubOf(payload))}}","position":"{{Encoding.ASCII.GetString(position[..position.IndexOf((byte)'"')])}}"}""");
+        position = position[..position.IndexOf((byte)'"')];
+        var sub = SubOf(payload);
+        var before = "{\"type\":\"ack\",\"sub\":\""u8;
+        var between = "\",\"position\":\""u8;
+        var after = "\"}"u8;
+
+        // In parts: a string for each would be a part of what is measured.
+        SendHead(before.Length + sub.Length + between.Length + position.Length + after.Length);
+        _answer.Write(before);
+        _answer.Write(sub);
+        _answer.Write(between);
+        _answer.Write(position);
+        _answer.Write(after);
     }
 
-    /// <summary>A masked text frame whose mask changes nothing.</summary>
     private void Send(string text)
     {
-        var length = Encoding.ASCII.GetByteCount(text);
-        Span<byte> head = [0x81, (byte)(0x80 | length), 0, 0, 0, 0];
+        SendHead(Encoding.ASCII.GetByteCount(text));
+        Encoding.ASCII.GetBytes(text, _answer);
+    }
+
+    /// <summary>The head of a masked text frame whose mask changes nothing.</summary>
+    private void SendHead(int length)
+    {
         if (length > 125)
         {
-            throw new ArgumentException("The message is longer than a short frame.", nameof(text));
+            throw new ArgumentException("The message is longer than a short frame.", nameof(length));
         }
 
-        _answer.Write(head);
-        Encoding.ASCII.GetBytes(text, _answer);
+        _answer.Write<byte>([0x81, (byte)(0x80 | length), 0, 0, 0, 0]);
     }
 }

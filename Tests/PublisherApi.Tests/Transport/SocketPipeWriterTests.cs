@@ -72,6 +72,28 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task FlushAsync_after_a_long_flush_the_next_is_sent_whole_and_after_a_short_one_no_longer()
+    {
+        const int Long = 200_000;
+        var reading = ReadAsync((3 * Long) + 5);
+        var bytes = Pattern(Long);
+
+        Write(bytes);
+        Assert.InRange(_writer.UnflushedBytes, 1, Long - 1);
+        await _writer.FlushAsync(Cancelled);
+        Write(bytes);
+        Assert.Equal(Long, _writer.UnflushedBytes);
+        await _writer.FlushAsync(Cancelled);
+        Write("short");
+        await _writer.FlushAsync(Cancelled);
+        Write(bytes);
+        Assert.InRange(_writer.UnflushedBytes, 1, Long - 1);
+        await _writer.FlushAsync(Cancelled);
+
+        Assert.Equal((byte[])[.. bytes, .. bytes, .. "short"u8, .. bytes], await reading);
+    }
+
+    [Fact]
     public async Task FlushAsync_a_full_socket_is_waited_for_and_what_follows_comes_behind()
     {
         var expected = Pattern(TooMuch);
@@ -137,6 +159,52 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
         Write("more");
 
         Assert.True((await _writer.FlushAsync(Cancelled)).IsCompleted);
+    }
+
+    [Fact]
+    public async Task WriteAsync_is_sent_at_once_behind_what_was_written_before()
+    {
+        Write("first ");
+
+        var before = _writer.WriteAsync("second "u8.ToArray(), Cancelled);
+        var alone = _writer.WriteAsync("third"u8.ToArray(), Cancelled);
+
+        Assert.True(before.IsCompletedSuccessfully && alone.IsCompletedSuccessfully);
+        Assert.Equal(0, _writer.UnflushedBytes);
+        Assert.Equal("first second third", await ReadTextAsync(18));
+    }
+
+    [Fact]
+    public async Task WriteAsync_a_full_socket_is_waited_for_but_the_memory_is_free_at_once_and_nothing_overtakes()
+    {
+        var expected = Pattern(TooMuch);
+        var memory = expected.ToArray();
+        using (var impatient = new CancellationTokenSource())
+        {
+            var first = _writer.WriteAsync(memory, impatient.Token).AsTask();
+            Assert.False(first.IsCompleted);
+            memory.AsSpan().Clear();
+            await impatient.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first);
+        }
+
+        var end = "end"u8.ToArray();
+        var second = _writer.WriteAsync(end, Cancelled).AsTask();
+        Assert.False(second.IsCompleted);
+        end.AsSpan().Clear();
+
+        var read = await ReadAsync(TooMuch + 3);
+        Assert.False((await second.WaitAsync(Deadline, Cancelled)).IsCompleted);
+        Assert.True(expected.AsSpan().SequenceEqual(read.AsSpan(0, TooMuch)));
+        Assert.Equal("end"u8.ToArray(), read[TooMuch..]);
+    }
+
+    [Fact]
+    public async Task WriteAsync_the_socket_was_disposed_it_tells()
+    {
+        _server.Dispose();
+
+        Assert.True((await _writer.WriteAsync("more"u8.ToArray(), Cancelled)).IsCompleted);
     }
 
     private static byte[] Pattern(int length)

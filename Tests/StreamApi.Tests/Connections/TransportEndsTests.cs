@@ -1,8 +1,11 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Security;
+using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using System.Text.Json;
 using AspireStreaming.StreamApi.Tests.Support;
 using AspireStreaming.V1;
 using Grpc.Net.Client;
@@ -105,6 +108,55 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
         }
 
         Assert.Equal(Expected(), sequences);
+    }
+
+    [Theory]
+    [MemberData(nameof(Ends))]
+    public async Task WebSocket_session_delivers_everything_in_order_and_takes_acknowledgements(bool direct, bool tls)
+    {
+        await AppendAsync();
+        await using var host = await StartAsync(direct, tls);
+        using var invoker = new HttpMessageInvoker(Handler());
+        using var socket = new ClientWebSocket();
+        await socket.ConnectAsync(new Uri($"{(tls ? "wss" : "ws")}://{(tls ? host.Https! : host.Http).Authority}/ws"), invoker, Cancel);
+        await SendAsync(socket, $$"""{"type":"subscribe","sub":"1","stream":"{{_stream}}","window":16}""");
+
+        var sequences = new List<long>();
+        while (sequences.Count <= Events)
+        {
+            using var message = await ReceiveAsync(socket).WaitAsync(SseClient.Patience, Cancel);
+            if (!message.RootElement.TryGetProperty("event", out var item))
+            {
+                continue;
+            }
+
+            sequences.Add(item.GetProperty("sequence").GetInt64());
+            if (sequences[^1] % 8 == 0)
+            {
+                await SendAsync(socket, $$"""{"type":"ack","sub":"1","position":"{{item.GetProperty("position").GetString()}}"}""");
+            }
+        }
+
+        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, Cancel).WaitAsync(SseClient.Patience, Cancel);
+        Assert.Equal(Expected(), sequences);
+    }
+
+    private static Task SendAsync(ClientWebSocket socket, string message) =>
+        socket.SendAsync(Encoding.UTF8.GetBytes(message), WebSocketMessageType.Text, true, Cancel);
+
+    private static async Task<JsonDocument> ReceiveAsync(ClientWebSocket socket)
+    {
+        using var message = new MemoryStream();
+        var buffer = new byte[64 << 10];
+        while (true)
+        {
+            var result = await socket.ReceiveAsync(buffer.AsMemory(), Cancel);
+            message.Write(buffer, 0, result.Count);
+            if (result.EndOfMessage)
+            {
+                return JsonDocument.Parse(message.ToArray());
+            }
+        }
     }
 
     private static IEnumerable<long> Expected() => Enumerable.Range(1, Events + 1).Select(number => (long)number);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Sessions;
 using AspireStreaming.StreamApi.Tests.Support;
@@ -61,6 +62,49 @@ public sealed class StalledReaderTests(SharedHost shared)
 
             Assert.Equal(number, message.Body.GetProperty("event").GetProperty("sequence").GetInt64());
         }
+    }
+
+    /// <summary>HTTP/2 takes 64 KiB of a client that does not read: the first batch of 60,000 bytes and a part of the second.</summary>
+    [Theory]
+    [InlineData(1, 4)]
+    [InlineData(3, 6)]
+    public async Task A_stalled_grpc_reader_of_several_subscriptions_has_one_more_batch_ready_and_no_more(int subscriptions, int written)
+    {
+        const int Count = 10;
+        var stream = TestLog.NewStream();
+        var data = $"\"{new string('x', 30_000)}\"";
+
+        // So small a buffer has one step in it, which is two of these events.
+        await using var host = await StreamApiHost.StartAsync(shared.Redis, "--Sessions:BufferBytes=1024");
+        await using var client = GrpcSessionClient.Open(host.Grpc);
+        for (var sub = 0; sub < subscriptions; sub++)
+        {
+            await client.SubscribeAsync($"{sub}", stream, "start", window: null);
+        }
+
+        for (var message = 0; message < 2 * subscriptions; message++)
+        {
+            Assert.Contains((await client.ReadAsync()).Type, (string[])["subscribed", "control"]);
+        }
+
+        await shared.Log.AppendAsync(stream, [.. Enumerable.Range(0, Count).Select(_ => shared.Log.Event(data: data))]);
+        var registry = host.Get<ConnectionRegistry>();
+        await Eventually.TrueAsync(
+            () => registry.All.OfType<Session>().SingleOrDefault()?.Subscriptions.InFlight >= written, SseClient.Patience, "batches are written", Cancel);
+        var session = registry.All.OfType<Session>().Single();
+        Assert.Equal(written, session.Subscriptions.InFlight);
+
+        var next = new int[subscriptions];
+        while (next.Sum() < Count * subscriptions)
+        {
+            var message = await client.ReadAsync();
+            if (message.Type == "event")
+            {
+                Assert.Equal(++next[int.Parse(message.Sub, CultureInfo.InvariantCulture)], message.Body.GetProperty("event").GetProperty("sequence").GetInt64());
+            }
+        }
+
+        Assert.Empty(await client.ReadUntilPongAsync());
     }
 
     [Fact]

@@ -1,9 +1,13 @@
+using AspireStreaming.StreamApi.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 
 /// <summary>Puts an <see cref="UpgradedStream"/> below the WebSocket that ASP.NET Core makes of an upgraded request.</summary>
-internal sealed class UpgradeFeature(IHttpUpgradeFeature inner) : IHttpUpgradeFeature
+/// <param name="inner">The server's own.</param>
+/// <param name="connection">The connection below the request; null when it cannot be told.</param>
+internal sealed class UpgradeFeature(IHttpUpgradeFeature inner, IConnectionTransportFeature? connection) : IHttpUpgradeFeature
 {
     public bool IsUpgradableRequest => inner.IsUpgradableRequest;
 
@@ -12,7 +16,8 @@ internal sealed class UpgradeFeature(IHttpUpgradeFeature inner) : IHttpUpgradeFe
 
     public async Task<Stream> UpgradeAsync()
     {
-        Stream = new UpgradedStream(await inner.UpgradeAsync());
+        // With TLS, or anything else between the request and the socket, the connection's output is that, and must not be passed by.
+        Stream = new UpgradedStream(await inner.UpgradeAsync(), connection?.Transport.Output as SocketPipeWriter);
         return Stream;
     }
 }

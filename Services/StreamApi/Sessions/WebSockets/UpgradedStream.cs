@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 
 namespace AspireStreaming.StreamApi.Sessions.WebSockets;
@@ -10,7 +11,11 @@ namespace AspireStreaming.StreamApi.Sessions.WebSockets;
 /// between them. The session's loop is the only writer of messages. In the other direction the session is offered short messages
 /// before the WebSocket.
 /// </summary>
-internal sealed class UpgradedStream(Stream inner) : Stream
+/// <param name="inner">The upgraded request.</param>
+/// <param name="direct">
+/// The connection's output, if that is what the upgraded request writes to: messages then go there without the server's copy.
+/// </param>
+internal sealed class UpgradedStream(Stream inner, PipeWriter? direct = null) : Stream
 {
     private const int MinBuffer = 4 << 10;
 
@@ -25,6 +30,7 @@ internal sealed class UpgradedStream(Stream inner) : Stream
     /// <summary>Rented while there is something to send: an idle session keeps none, and a busy one gets one that is still in the cache.</summary>
     private byte[] _buffer = [];
     private int _used;
+    private int _last;
 
     /// <summary>Bytes of messages that wait for <see cref="FlushMessagesAsync"/>.</summary>
     public int Pending => _used;
@@ -72,27 +78,36 @@ internal sealed class UpgradedStream(Stream inner) : Stream
     public void AddMessage(ReadOnlySpan<byte> message) => AddMessage(message, default, default);
 
     /// <summary>Sends the messages.</summary>
-    /// <returns>Whether that had to wait.</returns>
+    /// <returns>Null when the client is gone; else whether that had to wait.</returns>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<bool> FlushMessagesAsync()
+    public async ValueTask<bool?> FlushMessagesAsync()
     {
         var entering = _writing.WaitAsync();
         var waited = !entering.IsCompleted;
         await entering;
+        _last = _used;
         try
         {
+            if (direct is not null)
+            {
+                // It keeps its own copy of what has to wait.
+                var sending = direct.WriteAsync(_buffer.AsMemory(0, _used));
+                Forget();
+                waited |= !sending.IsCompleted;
+                return (await sending).IsCompleted ? null : waited;
+            }
+
             // The server sends what is written to an upgraded request at once; nothing needs to be flushed.
             var writing = inner.WriteAsync(_buffer.AsMemory(0, _used));
             waited |= !writing.IsCompleted;
             await writing;
+            Forget();
+            return waited;
         }
         finally
         {
             _writing.Release();
         }
-
-        Forget();
-        return waited;
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -199,7 +214,8 @@ internal sealed class UpgradedStream(Stream inner) : Stream
             return;
         }
 
-        var least = _buffer.Length == 0 ? MinBuffer : Math.Max(BatchBuffer, _buffer.Length * 2);
+        // A batch is mostly about as long as the one before it.
+        var least = _buffer.Length == 0 && _last <= MinBuffer ? MinBuffer : Math.Max(Math.Max(BatchBuffer, _last), _buffer.Length * 2);
         var larger = ArrayPool<byte>.Shared.Rent(Math.Max(least, _used + bytes));
         _buffer.AsSpan(0, _used).CopyTo(larger);
         var used = _used;

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Options;
 
@@ -18,7 +19,7 @@ internal static class WebSocketEndpoint
             {
                 if (context.Features.Get<IHttpUpgradeFeature>() is { } upgrade)
                 {
-                    context.Features.Set<IHttpUpgradeFeature>(new UpgradeFeature(upgrade));
+                    context.Features.Set<IHttpUpgradeFeature>(new UpgradeFeature(upgrade, context.Features.Get<IConnectionTransportFeature>()));
                 }
 
                 return next(context);

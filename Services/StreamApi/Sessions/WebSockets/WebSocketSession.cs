@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net.WebSockets;
 using System.Runtime.CompilerServices;
+using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Delivery;
 using AspireStreaming.Streaming.Contracts;
 
@@ -17,8 +18,11 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
 
     private readonly SessionJson _json = new();
     private readonly Action _abort = context.Abort;
+    private BatchScale _scale = new();
 
     protected override long Pending => output.Pending;
+
+    protected override int BufferBytes => _scale.Value * base.BufferBytes;
 
     public override void Abort() => _abort();
 
@@ -91,7 +95,14 @@ internal sealed class WebSocketSession(HttpContext context, WebSocket socket, Up
     {
         try
         {
-            await YieldAfterAsync(await output.FlushMessagesAsync());
+            var began = Services.Time.GetTimestamp();
+            if (await output.FlushMessagesAsync() is not { } waited)
+            {
+                return false;
+            }
+
+            _scale.Sent(Services.Time.GetElapsedTime(began));
+            await YieldAfterAsync(waited);
             return true;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or ObjectDisposedException)
