@@ -112,10 +112,10 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
 
     [Theory]
     [MemberData(nameof(Ends))]
-    public async Task WebSocket_session_delivers_everything_in_order_and_takes_acknowledgements(bool direct, bool tls)
+    public async Task WebSocket_session_delivers_everything_in_order_and_takes_acknowledgements(bool loops, bool tls)
     {
         await AppendAsync();
-        await using var host = await StartAsync(direct, tls);
+        await using var host = await StartAsync(loops, tls);
         using var invoker = new HttpMessageInvoker(Handler());
         using var socket = new ClientWebSocket();
         await socket.ConnectAsync(new Uri($"{(tls ? "wss" : "ws")}://{(tls ? host.Https! : host.Http).Authority}/ws"), invoker, Cancel);

@@ -1,8 +1,8 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
-using AspireStreaming.StreamApi.Connections;
 using AspireStreaming.StreamApi.Sessions.WebSockets;
+using AspireStreaming.Transport;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 

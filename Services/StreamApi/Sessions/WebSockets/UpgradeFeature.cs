@@ -1,4 +1,4 @@
-using AspireStreaming.StreamApi.Connections;
+using AspireStreaming.Transport;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
 
