@@ -16,9 +16,9 @@ public sealed class SessionOptions : IValidatableObject
     [Range(1, 4_096)]
     public int MinWindow { get; set; } = 16;
 
-    /// <summary>The adaptive window that a subscription begins with, events. 1 to 100,000, default 256.</summary>
+    /// <summary>The adaptive window that a subscription begins with, events. 1 to 100,000, default 1,024.</summary>
     [Range(1, 100_000)]
-    public int InitialWindow { get; set; } = 256;
+    public int InitialWindow { get; set; } = 1_024;
 
     /// <summary>Largest adaptive window, events. 1 to 100,000, default 4,096.</summary>
     [Range(1, 100_000)]

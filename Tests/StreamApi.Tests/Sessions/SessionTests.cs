@@ -166,7 +166,7 @@ public sealed class SessionTests(SharedHost shared)
             }
         }
 
-        Assert.Equal(256, subscribed.Body.GetProperty("window").GetInt32());
+        Assert.Equal(1_024, subscribed.Body.GetProperty("window").GetInt32());
         Assert.True(subscribed.Body.GetProperty("adaptive").GetBoolean());
     }
 
