@@ -26,8 +26,12 @@ internal sealed class StartupSummary(
         {
             await foreach (var _ in notifications.WatchAsync(stoppingToken).ConfigureAwait(false))
             {
-                if (Resources().All(resource => resource.GetResolvedResourceNames().All(IsSettled)))
+                var ids = Resources().SelectMany(resource => resource.GetResolvedResourceNames()).ToArray();
+                if (ids.All(IsSettled))
                 {
+                    // That their handlers have ended is no news that would come here. One that failed has said so itself.
+                    await ((Task)Task.WhenAll(ids.Select(ReadyOf)).WaitAsync(stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    stoppingToken.ThrowIfCancellationRequested();
                     Console.Out.WriteLine(Describe());
                     return;
                 }
@@ -49,10 +53,13 @@ internal sealed class StartupSummary(
         }
 
         var snapshot = state.Snapshot;
-        return snapshot is { HealthStatus: HealthStatus.Healthy, Ready.IsCompleted: true }
+        return snapshot is { HealthStatus: HealthStatus.Healthy, Ready: not null }
             || snapshot.State?.Text == KnownResourceStates.NotStarted
             || (snapshot.State?.Text is { } text && KnownResourceStates.TerminalStates.Contains(text));
     }
+
+    private Task ReadyOf(string id) =>
+        notifications.TryGetCurrentState(id, out var state) && state.Snapshot.Ready is { } ready ? ready : Task.CompletedTask;
 
     private string Describe()
     {

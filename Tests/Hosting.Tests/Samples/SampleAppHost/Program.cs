@@ -17,6 +17,9 @@ var first = builder.AddProject<Projects.SampleService>("first")
     .WithHttpHealthCheck("/health", endpointName: "http")
     .WithExternalHttpEndpoints();
 
+// Ready long after the last news of anything's health.
+first.OnResourceReady((_, _, cancellationToken) => Task.Delay(TimeSpan.FromSeconds(0.5), TimeProvider.System, cancellationToken));
+
 builder.AddProject<Projects.SampleService>("many")
     .WithReplicas(builder.Configuration.GetValue("Replicas", 2))
     .WithReference(first)
