@@ -24,7 +24,7 @@ public sealed class EventLoopTests : IAsyncLifetime
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private readonly X509Certificate2 _certificate = SelfSigned();
+    private readonly X509Certificate2 _certificate = SelfSignedCertificate.Create();
     private readonly ConcurrentQueue<string?> _threads = new();
     private readonly TaskCompletionSource _entered = NewSignal();
     private readonly TaskCompletionSource _aborted = NewSignal();
@@ -280,13 +280,6 @@ public sealed class EventLoopTests : IAsyncLifetime
         {
             bytes = bytes[await client.SendAsync(bytes, Cancel)..];
         }
-    }
-
-    private static X509Certificate2 SelfSigned()
-    {
-        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var now = TimeProvider.System.GetUtcNow();
-        return new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddHours(-1), now.AddHours(1));
     }
 
     /// <summary>Counts the server's open connections.</summary>

@@ -1,9 +1,9 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text;
+using AspireStreaming.TestSupport;
 using AspireStreaming.Transport;
 
 namespace AspireStreaming.PublisherApi.Tests.Transport;
@@ -15,28 +15,20 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
 
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-    private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-    private Socket _server = null!;
+    private SocketPair _sockets = null!;
     private SocketPipeWriter _writer = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        _listener.Listen();
-        await _client.ConnectAsync(_listener.LocalEndPoint!, Cancelled);
-        _server = await _listener.AcceptAsync(Cancelled);
-        _server.Blocking = false;
-        _writer = new SocketPipeWriter(_server, new Pipe().Reader);
+        _sockets = await SocketPair.ConnectAsync(Cancelled);
+        _writer = new SocketPipeWriter(_sockets.Server, new Pipe().Reader);
     }
 
     public ValueTask DisposeAsync()
     {
-        _server.Dispose();
-        _client.Dispose();
-        _listener.Dispose();
+        _sockets.Dispose();
         return ValueTask.CompletedTask;
     }
 
@@ -145,7 +137,7 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
         var flush = _writer.FlushAsync(Cancelled).AsTask();
         Assert.False(flush.IsCompleted);
 
-        _client.Close(0);
+        _sockets.Client.Close(0);
 
         Assert.True((await flush.WaitAsync(Deadline, Cancelled)).IsCompleted);
         Write("more");
@@ -155,7 +147,7 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
     [Fact]
     public async Task FlushAsync_the_socket_was_disposed_the_flush_tells()
     {
-        _server.Dispose();
+        _sockets.Server.Dispose();
         Write("more");
 
         Assert.True((await _writer.FlushAsync(Cancelled)).IsCompleted);
@@ -202,7 +194,7 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
     [Fact]
     public async Task WriteAsync_the_socket_was_disposed_it_tells()
     {
-        _server.Dispose();
+        _sockets.Server.Dispose();
 
         Assert.True((await _writer.WriteAsync("more"u8.ToArray(), Cancelled)).IsCompleted);
     }
@@ -251,7 +243,7 @@ public sealed class SocketPipeWriterTests : IAsyncLifetime
     private async Task<byte[]> ReadAsync(int length)
     {
         var bytes = new byte[length];
-        using var stream = new NetworkStream(_client);
+        using var stream = new NetworkStream(_sockets.Client);
         await stream.ReadExactlyAsync(bytes, Cancelled).AsTask().WaitAsync(Deadline, Cancelled);
         return bytes;
     }

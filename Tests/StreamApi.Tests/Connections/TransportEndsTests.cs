@@ -1,12 +1,10 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Security;
-using System.Net.WebSockets;
-using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using System.Text;
-using System.Text.Json;
+using AspireStreaming.StreamApi.Tests.Sessions;
 using AspireStreaming.StreamApi.Tests.Support;
+using AspireStreaming.TestSupport;
 using AspireStreaming.V1;
 using Grpc.Net.Client;
 
@@ -22,7 +20,7 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
     private const int EventBytes = 40 << 10;
 
     private readonly string _stream = TestLog.NewStream();
-    private readonly X509Certificate2 _certificate = SelfSigned();
+    private readonly X509Certificate2 _certificate = SelfSignedCertificate.Create();
     private readonly string _certificateFile = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.pfx");
 
     public static TheoryData<bool, bool> Ends => new() { { true, true }, { true, false }, { false, true }, { false, false } };
@@ -117,56 +115,34 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
         await AppendAsync();
         await using var host = await StartAsync(loops, tls);
         using var invoker = new HttpMessageInvoker(Handler());
-        using var socket = new ClientWebSocket();
-        await socket.ConnectAsync(new Uri($"{(tls ? "wss" : "ws")}://{(tls ? host.Https! : host.Http).Authority}/ws"), invoker, Cancel);
-        await SendAsync(socket, $$"""{"type":"subscribe","sub":"1","stream":"{{_stream}}","window":16}""");
+        await using var client = await WebSocketSessionClient.OpenAsync(tls ? host.Https! : host.Http, invoker);
+        await client.SubscribeAsync("1", _stream, window: 16);
 
         var sequences = new List<long>();
         while (sequences.Count <= Events)
         {
-            using var message = await ReceiveAsync(socket).WaitAsync(SseClient.Patience, Cancel);
-            if (!message.RootElement.TryGetProperty("event", out var item))
+            var message = await client.ReadAsync();
+            if (message.Type != "event")
             {
                 continue;
             }
 
-            sequences.Add(item.GetProperty("sequence").GetInt64());
+            sequences.Add(message.Body.GetProperty("event").GetProperty("sequence").GetInt64());
             if (sequences[^1] % 8 == 0)
             {
-                await SendAsync(socket, $$"""{"type":"ack","sub":"1","position":"{{item.GetProperty("position").GetString()}}"}""");
+                await client.AckAsync("1", message.Position);
             }
         }
 
-        await socket.CloseAsync(WebSocketCloseStatus.NormalClosure, null, Cancel).WaitAsync(SseClient.Patience, Cancel);
+        await client.CompleteAsync();
+        while (await client.TryReadAsync() is not null)
+        {
+        }
+
         Assert.Equal(Expected(), sequences);
     }
 
-    private static Task SendAsync(ClientWebSocket socket, string message) =>
-        socket.SendAsync(Encoding.UTF8.GetBytes(message), WebSocketMessageType.Text, true, Cancel);
-
-    private static async Task<JsonDocument> ReceiveAsync(ClientWebSocket socket)
-    {
-        using var message = new MemoryStream();
-        var buffer = new byte[64 << 10];
-        while (true)
-        {
-            var result = await socket.ReceiveAsync(buffer.AsMemory(), Cancel);
-            message.Write(buffer, 0, result.Count);
-            if (result.EndOfMessage)
-            {
-                return JsonDocument.Parse(message.ToArray());
-            }
-        }
-    }
-
     private static IEnumerable<long> Expected() => Enumerable.Range(1, Events + 1).Select(number => (long)number);
-
-    private static X509Certificate2 SelfSigned()
-    {
-        using var key = RSA.Create(2048);
-        var request = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
-        return request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(1));
-    }
 
     private async Task AppendAsync()
     {

@@ -1,7 +1,7 @@
 using System.IO.Pipelines;
-using System.Net;
 using System.Net.Sockets;
 using AspireStreaming.StreamApi.Sessions.WebSockets;
+using AspireStreaming.TestSupport;
 using AspireStreaming.Transport;
 using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http.Features;
@@ -12,29 +12,21 @@ public sealed class UpgradedStreamTests : IAsyncLifetime
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
-    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-    private readonly Socket _client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly MemoryStream _request = new();
-    private Socket _server = null!;
+    private SocketPair _sockets = null!;
     private SocketPipeWriter _output = null!;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
-        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        _listener.Listen();
-        await _client.ConnectAsync(_listener.LocalEndPoint!, Cancel);
-        _server = await _listener.AcceptAsync(Cancel);
-        _server.Blocking = false;
-        _output = new SocketPipeWriter(_server, new Pipe().Reader);
+        _sockets = await SocketPair.ConnectAsync(Cancel);
+        _output = new SocketPipeWriter(_sockets.Server, new Pipe().Reader);
     }
 
     public ValueTask DisposeAsync()
     {
-        _server.Dispose();
-        _client.Dispose();
-        _listener.Dispose();
+        _sockets.Dispose();
         return ValueTask.CompletedTask;
     }
 
@@ -96,7 +88,7 @@ public sealed class UpgradedStreamTests : IAsyncLifetime
     public async Task FlushMessagesAsync_the_client_is_gone_and_it_tells()
     {
         await using var stream = await UpgradeAsync(_output);
-        _server.Dispose();
+        _sockets.Server.Dispose();
         stream.AddMessage("one"u8);
 
         Assert.Null(await stream.FlushMessagesAsync());
@@ -112,7 +104,7 @@ public sealed class UpgradedStreamTests : IAsyncLifetime
     private async Task<byte[]> ReceiveAsync(int length)
     {
         var bytes = new byte[length];
-        using var stream = new NetworkStream(_client);
+        using var stream = new NetworkStream(_sockets.Client);
         await stream.ReadExactlyAsync(bytes, Cancel).AsTask().WaitAsync(Deadline, Cancel);
         return bytes;
     }

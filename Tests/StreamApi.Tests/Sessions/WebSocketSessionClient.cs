@@ -14,10 +14,11 @@ internal sealed class WebSocketSessionClient : SessionClient
 
     public string? CloseReason => _socket.CloseStatusDescription;
 
-    public static async Task<WebSocketSessionClient> OpenAsync(Uri server)
+    public static async Task<WebSocketSessionClient> OpenAsync(Uri server, HttpMessageInvoker? invoker = null)
     {
         var client = new WebSocketSessionClient();
-        await client._socket.ConnectAsync(new Uri($"ws://{server.Authority}/ws"), Cancel);
+        var scheme = server.Scheme == Uri.UriSchemeHttps ? Uri.UriSchemeWss : Uri.UriSchemeWs;
+        await client._socket.ConnectAsync(new Uri($"{scheme}://{server.Authority}/ws"), invoker, Cancel);
         return client;
     }
 
