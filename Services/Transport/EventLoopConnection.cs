@@ -23,7 +23,8 @@ internal sealed class EventLoopConnection
         typeof(IConnectionEndPointFeature), typeof(IConnectionSocketFeature), typeof(IMemoryPoolFeature),
     ];
 
-    private static readonly TaskCompletionSource Done = NewDone();
+    /// <summary>Stands where one would wait, when those who wait have been told.</summary>
+    private static readonly TaskCompletionSource Done = new();
 
     /// <summary>From anywhere, so that the ids of one run are not those of the next.</summary>
     private static long _lastId = Random.Shared.NextInt64(long.MaxValue >> 8);
@@ -93,7 +94,11 @@ internal sealed class EventLoopConnection
     /// <remarks>One thread receives; to another it is left to look once more.</remarks>
     public void OnReady(bool mayHaveEnded)
     {
-        _mayHaveEnded |= mayHaveEnded;
+        if (mayHaveEnded)
+        {
+            _mayHaveEnded = true;
+        }
+
         if (Interlocked.Increment(ref _wanted) == 1)
         {
             ReceiveAll();
@@ -120,13 +125,6 @@ internal sealed class EventLoopConnection
 
         _closed.Dispose();
         await base.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private static TaskCompletionSource NewDone()
-    {
-        var done = new TaskCompletionSource();
-        done.SetResult();
-        return done;
     }
 
     private void Close(bool abort)

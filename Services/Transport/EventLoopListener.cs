@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
@@ -46,9 +47,9 @@ internal sealed class EventLoopListener(Socket socket, EventLoop[] loops, PipeOp
                 connection.Start(loops.MinBy(loop => loop.Count)!);
                 return connection;
             }
-            catch (SocketException)
+            catch (Win32Exception)
             {
-                // The peer has left meanwhile.
+                // The peer has left meanwhile, or the system can't wait for one more: the next may be luckier.
                 accepted.Dispose();
             }
         }

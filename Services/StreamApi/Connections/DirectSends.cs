@@ -10,7 +10,8 @@ internal static class DirectSends
 {
     /// <summary>
     /// Puts <see cref="SocketPipeWriter"/> in the place of the transport's output, below everything that speaks a protocol (TLS,
-    /// HTTP/1.1, HTTP/2), so that nothing is sent past it. The transport's own end stays idle and closes the socket as ever. Event loops have it already.
+    /// HTTP/1.1, HTTP/2), so that nothing is sent past it. The transport's own end stays idle and closes the socket as ever. Event
+    /// loops have it already.
     /// </summary>
     public static void SendDirectly(this ListenOptions listen) => listen.Use(next => connection =>
     {

@@ -202,7 +202,7 @@ public class ResourceNotificationService : IDisposable
         throw new OperationCanceledException($"The application stopped before resource '{what}' met the condition.");
     }
 
-    private static bool IsHealthyAndReady(ResourceEvent change) =>
+    internal static bool IsHealthyAndReady(ResourceEvent change) =>
         change.Snapshot.HealthStatus == Microsoft.Extensions.Diagnostics.HealthChecks.HealthStatus.Healthy && change.Snapshot.Ready is not null;
 
     private static bool IsUnavailable(CustomResourceSnapshot snapshot) =>

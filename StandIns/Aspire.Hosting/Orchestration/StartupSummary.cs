@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Aspire.Hosting.ApplicationModel;
-using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 
 namespace Aspire.Hosting.Orchestration;
@@ -53,7 +52,7 @@ internal sealed class StartupSummary(
         }
 
         var snapshot = state.Snapshot;
-        return snapshot is { HealthStatus: HealthStatus.Healthy, Ready: not null }
+        return ResourceNotificationService.IsHealthyAndReady(state)
             || snapshot.State?.Text == KnownResourceStates.NotStarted
             || (snapshot.State?.Text is { } text && KnownResourceStates.TerminalStates.Contains(text));
     }
