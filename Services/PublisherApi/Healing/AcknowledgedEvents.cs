@@ -16,9 +16,10 @@ internal sealed class AcknowledgedEvents : IHealingSource
     /// <summary>Most events that the archive is asked for in one question.</summary>
     private const int MaxAsked = 5_000;
 
-    private readonly RetainedPartition[] _partitions =
-        [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new RetainedPartition())];
+    /// <summary>Share of the bound that stays for later when less is kept.</summary>
+    private const int SpareShare = 8;
 
+    private readonly RetainedPartition[] _partitions;
     private readonly HotLogHealing _healing;
     private readonly HotLogReader _reader;
     private readonly IArchiveLookup? _archive;
@@ -44,6 +45,8 @@ internal sealed class AcknowledgedEvents : IHealingSource
         _reader = reader;
         _archive = archive;
         _options = options.Value;
+        var chunks = new RetainedChunks(_options.MaxRetainedBytes / SpareShare);
+        _partitions = [.. Enumerable.Range(0, StreamName.PartitionCount).Select(_ => new RetainedPartition(chunks))];
         _time = time;
         _logger = logger;
     }
@@ -72,13 +75,13 @@ internal sealed class AcknowledgedEvents : IHealingSource
             return new ValueTask(KeepKnownAsync(request, positions, cancellationToken));
         }
 
-        Keep(Retained.Append(request.Stream, result.First, result.RecordedAt, result.Previous, request.Events, result.LogId));
+        Keep(new Acknowledged(request.Stream, result.First, result.RecordedAt, result.Previous, request.Events, result.LogId));
         return ValueTask.CompletedTask;
     }
 
     /// <summary>Keeps a deletion.</summary>
     public void KeepDeletion(string stream, StreamPosition upTo, bool fromArchive, StreamPosition logId) =>
-        Keep(Retained.Deletion(stream, upTo, fromArchive, logId));
+        Keep(new Acknowledged(stream, upTo, 0, null, [], logId, fromArchive ? RetainedDeletion.FromArchive : RetainedDeletion.FromHotLog));
 
     /// <inheritdoc/>
     public bool HasUnhealed(int partition, long epoch) => _partitions[partition].HasBefore(epoch);
@@ -256,7 +259,7 @@ internal sealed class AcknowledgedEvents : IHealingSource
         {
             // The frame as it is stored: one that was appended again says so.
             var same = item with { Frame = stored.Frame.Bytes.ToArray(), Flags = stored.Frame.Flags };
-            Keep(Retained.Append(request.Stream, stored.Position, stored.RecordedAt, stored.Previous, [same], logEnd));
+            Keep(new Acknowledged(request.Stream, stored.Position, stored.RecordedAt, stored.Previous, [same], logEnd));
         }
     }
 
@@ -275,16 +278,16 @@ internal sealed class AcknowledgedEvents : IHealingSource
         }
     }
 
-    private void Keep(Retained item)
+    private void Keep(in Acknowledged append)
     {
-        item.Order = Interlocked.Increment(ref _order);
-        if (!_partitions[StreamName.PartitionOf(item.Stream)].Add(item))
+        var bytes = _partitions[StreamName.PartitionOf(append.Stream)].Add(append, Interlocked.Increment(ref _order));
+        if (bytes == 0)
         {
             return;
         }
 
-        Interlocked.Add(ref _events, item.Events.Count);
-        if (Interlocked.Add(ref _bytes, item.Bytes) > _options.MaxRetainedBytes)
+        Interlocked.Add(ref _events, append.Events.Count);
+        if (Interlocked.Add(ref _bytes, bytes) > _options.MaxRetainedBytes)
         {
             Evict();
         }
@@ -322,9 +325,9 @@ internal sealed class AcknowledgedEvents : IHealingSource
                     Interlocked.Increment(ref _marks);
                 }
 
-                Interlocked.Add(ref _bytes, -evicted.Item.Bytes);
-                Interlocked.Add(ref _events, -evicted.Item.Events.Count);
-                Interlocked.Add(ref _evicted, evicted.Item.Events.Count);
+                Interlocked.Add(ref _bytes, -evicted.Bytes);
+                Interlocked.Add(ref _events, -evicted.Events);
+                Interlocked.Add(ref _evicted, evicted.Events);
                 oldest.Enqueue(partition, partition.OldestOrder);
             }
         }

@@ -21,18 +21,18 @@ internal sealed class HeldBuilder(string stream)
 
     public void Add(Retained item)
     {
-        if (item.IsDeletion)
+        if (item.Deletion != RetainedDeletion.None)
         {
             if (_deleted is not { } deleted || item.Last > deleted)
             {
                 _deleted = item.Last;
-                _fromArchive = item.FromArchive;
+                _fromArchive = item.Deletion == RetainedDeletion.FromArchive;
             }
 
             return;
         }
 
-        foreach (var held in item.ToHeld())
+        foreach (var held in item.Events)
         {
             _gathered.TryAdd(held.Position, held);
         }

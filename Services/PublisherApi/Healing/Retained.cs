@@ -3,88 +3,77 @@ using AspireStreaming.Streaming.Redis;
 
 namespace AspireStreaming.PublisherApi.Healing;
 
-/// <summary>An acknowledged append or deletion, kept until the archive has it.</summary>
-internal sealed class Retained
+/// <summary>An acknowledged append or deletion that the archive does not have yet.</summary>
+/// <param name="Stream">Of which stream.</param>
+/// <param name="Last">The last position of it; of a deletion, up to where.</param>
+/// <param name="Events">Its events as they are staged; empty for a deletion.</param>
+/// <param name="EndType">The type of its last event, if that ended the stream.</param>
+/// <param name="Deletion">Whether it is a deletion.</param>
+internal sealed record Retained(string Stream, StreamPosition Last, IReadOnlyList<HeldEvent> Events, string? EndType, RetainedDeletion Deletion);
+
+/// <summary>An acknowledged append or deletion, to be kept.</summary>
+/// <param name="Stream">Of which stream.</param>
+/// <param name="First">Where its first event stands; of a deletion, up to where.</param>
+/// <param name="RecordedAt">When it was recorded, Unix milliseconds.</param>
+/// <param name="Previous">The link over an epoch border that its first event carries.</param>
+/// <param name="Events">Its events, one after another; empty for a deletion.</param>
+/// <param name="LogId">Where the archive log has it, at the latest.</param>
+/// <param name="Deletion">Whether it is a deletion.</param>
+internal readonly record struct Acknowledged(
+    string Stream,
+    StreamPosition First,
+    long RecordedAt,
+    StreamPosition? Previous,
+    IReadOnlyList<AppendEvent> Events,
+    StreamPosition LogId,
+    RetainedDeletion Deletion = RetainedDeletion.None);
+
+/// <summary>Whether what is kept is a deletion.</summary>
+internal enum RetainedDeletion : byte
 {
-    /// <summary>About what an event costs beside its frame.</summary>
-    private const int EventOverhead = 200;
+    /// <summary>It is an append.</summary>
+    None,
 
-    private Retained(string stream, StreamPosition last, StreamPosition logId, long bytes)
-    {
-        Stream = stream;
-        Last = last;
-        LogId = logId;
-        Bytes = bytes + EventOverhead;
-    }
+    /// <summary>From the hot log.</summary>
+    FromHotLog,
 
-    public string Stream { get; }
+    /// <summary>From the archive as well.</summary>
+    FromArchive,
+}
 
-    /// <summary>The last position of it.</summary>
-    public StreamPosition Last { get; }
+/// <summary>Where a kept append or deletion is, and what is asked of it often.</summary>
+internal struct RetainedEntry
+{
+    /// <summary>About what an entry costs beside its record.</summary>
+    private const int Overhead = 80;
 
-    /// <summary>Where the archive log has it, at the latest.</summary>
-    public StreamPosition LogId { get; set; }
+    public required RetainedChunk Chunk { get; init; }
 
-    public long Bytes { get; }
+    public required int Offset { get; init; }
+
+    public required int Length { get; init; }
+
+    /// <summary>How many events; 0 for a deletion.</summary>
+    public required int Events { get; init; }
+
+    public required RetainedDeletion Deletion { get; init; }
+
+    /// <summary>Its first position; of a deletion, up to where.</summary>
+    public required StreamPosition First { get; init; }
 
     /// <summary>Grows with each that is kept, over all partitions.</summary>
-    public long Order { get; set; }
+    public required long Order { get; init; }
 
-    /// <summary>Its events; empty for a deletion.</summary>
-    public IReadOnlyList<AppendEvent> Events { get; private init; } = [];
+    /// <summary>Where the archive log has it, at the latest.</summary>
+    public required StreamPosition LogId { get; set; }
 
-    public StreamPosition First { get; private init; }
+    public readonly StreamPosition Last => Deletion != RetainedDeletion.None ? First : First with { Sequence = First.Sequence + Events - 1 };
 
-    public long RecordedAt { get; private init; }
+    /// <summary>What it counts towards the bound.</summary>
+    public readonly long Bytes => Length + Overhead;
 
-    public StreamPosition? Previous { get; private init; }
+    public readonly ReadOnlySpan<byte> Record => Chunk.Bytes.AsSpan(Offset, Length);
 
-    /// <summary>Whether it is a deletion, of everything up to <see cref="Last"/>.</summary>
-    public bool IsDeletion { get; private init; }
-
-    public bool FromArchive { get; private init; }
-
-    /// <summary>The type of its last event, if that ended the stream.</summary>
-    public string? EndType { get; private init; }
-
-    public static Retained Append(
-        string stream, StreamPosition first, long recordedAt, StreamPosition? previous, IReadOnlyList<AppendEvent> events, StreamPosition logId)
-    {
-        var bytes = 0L;
-        for (var index = 0; index < events.Count; index++)
-        {
-            bytes += events[index].Frame.Length + EventOverhead;
-        }
-
-        var last = events[^1];
-        return new Retained(stream, first with { Sequence = first.Sequence + events.Count - 1 }, logId, bytes)
-        {
-            First = first,
-            RecordedAt = recordedAt,
-            Previous = previous,
-            Events = events,
-            EndType = last.Flags.HasFlag(EventFlags.Terminal) ? last.Type : null,
-        };
-    }
-
-    public static Retained Deletion(string stream, StreamPosition upTo, bool fromArchive, StreamPosition logId) =>
-        new(stream, upTo, logId, 0) { IsDeletion = true, FromArchive = fromArchive };
-
-    public bool Covers(string stream, StreamPosition position) =>
-        !IsDeletion && position.Epoch == First.Epoch && position >= First && position <= Last && stream == Stream;
-
-    /// <summary>The events as they are staged.</summary>
-    public IEnumerable<HeldEvent> ToHeld()
-    {
-        for (var index = 0; index < Events.Count; index++)
-        {
-            var item = Events[index];
-            yield return new HeldEvent(
-                First with { Sequence = First.Sequence + index },
-                RecordedAt,
-                index == 0 ? Previous : null,
-                item.IdGenerated ? [] : EventIdentity.Of(item.Source, item.Id),
-                item.Frame);
-        }
-    }
+    public readonly bool Covers(string stream, StreamPosition position) =>
+        Deletion == RetainedDeletion.None && position.Epoch == First.Epoch && position >= First && position <= Last && RetainedRecord.IsOf(Record, stream);
 }

@@ -3,15 +3,22 @@ using AspireStreaming.Streaming.Contracts;
 namespace AspireStreaming.PublisherApi.Healing;
 
 /// <summary>What is kept of one partition, oldest first. Thread-safe.</summary>
-internal sealed class RetainedPartition
+/// <param name="chunks">Where.</param>
+internal sealed class RetainedPartition(RetainedChunks chunks)
 {
+    /// <summary>Entries that are read for staging before others may have the lock.</summary>
+    private const int ReadAtOnce = 128;
+
     private readonly Lock _lock = new();
-    private readonly Queue<Retained> _items = new();
     private readonly Dictionary<string, Mark> _marks = new(StringComparer.Ordinal);
+    private RetainedEntry[] _ring = new RetainedEntry[16];
+    private RetainedChunk? _filling;
+    private long _removed;
+    private int _count;
     private StreamPosition _watermark;
     private long _lowestEpoch = long.MaxValue;
     private long _stagedEpoch;
-    private List<Retained> _staged = [];
+    private long _stagedEnd;
     private List<string> _stagedMarks = [];
 
     /// <summary>Whether nothing is kept.</summary>
@@ -21,7 +28,7 @@ internal sealed class RetainedPartition
         {
             lock (_lock)
             {
-                return _items.Count == 0 && _marks.Count == 0;
+                return _count == 0 && _marks.Count == 0;
             }
         }
     }
@@ -33,25 +40,51 @@ internal sealed class RetainedPartition
         {
             lock (_lock)
             {
-                return _items.TryPeek(out var oldest) ? oldest.Order : long.MaxValue;
+                return _count > 0 ? Oldest.Order : long.MaxValue;
             }
         }
     }
 
-    /// <summary>Keeps one.</summary>
-    /// <returns>False when it is archived already.</returns>
-    public bool Add(Retained item)
+    private ref RetainedEntry Oldest => ref At(_removed);
+
+    /// <summary>Keeps an append, or a deletion, which has no events.</summary>
+    /// <param name="append">What was appended, and where.</param>
+    /// <param name="order">Grows with each that is kept, over all partitions.</param>
+    /// <returns>Its bytes; 0 when it is archived already.</returns>
+    public long Add(in Acknowledged append, long order)
     {
+        var length = RetainedRecord.Measure(append.Stream, append.Events);
         lock (_lock)
         {
-            if (IsArchived(item.LogId, _watermark))
+            if (IsArchived(append.LogId, _watermark))
             {
-                return false;
+                return 0;
             }
 
-            _items.Enqueue(item);
-            _lowestEpoch = Math.Min(_lowestEpoch, item.LogId.Epoch);
-            return true;
+            var chunk = Room(length);
+            var entry = new RetainedEntry
+            {
+                Chunk = chunk,
+                Offset = chunk.Used,
+                Length = length,
+                Events = append.Events.Count,
+                Deletion = append.Deletion,
+                First = append.First,
+                Order = order,
+                LogId = append.LogId,
+            };
+            RetainedRecord.Write(chunk.Bytes.AsSpan(chunk.Used, length), append.Stream, append.RecordedAt, append.Previous, append.Events);
+            chunk.Used += length;
+            chunk.Live++;
+            if (_count == _ring.Length)
+            {
+                Grow();
+            }
+
+            At(_removed + _count) = entry;
+            _count++;
+            _lowestEpoch = Math.Min(_lowestEpoch, append.LogId.Epoch);
+            return entry.Bytes;
         }
     }
 
@@ -66,11 +99,11 @@ internal sealed class RetainedPartition
 
             var bytes = 0L;
             var events = 0L;
-            while (_items.TryPeek(out var oldest) && IsArchived(oldest.LogId, watermark))
+            while (_count > 0 && IsArchived(Oldest.LogId, watermark))
             {
-                _items.Dequeue();
-                bytes += oldest.Bytes;
-                events += oldest.Events.Count;
+                bytes += Oldest.Bytes;
+                events += Oldest.Events;
+                RemoveOldest();
             }
 
             foreach (var (stream, mark) in _marks)
@@ -81,7 +114,7 @@ internal sealed class RetainedPartition
                 }
             }
 
-            if (_items.Count == 0 && _marks.Count == 0)
+            if (_count == 0 && _marks.Count == 0)
             {
                 _lowestEpoch = long.MaxValue;
             }
@@ -92,28 +125,32 @@ internal sealed class RetainedPartition
 
     /// <summary>Drops the oldest; of its stream the last acknowledged position stays.</summary>
     /// <param name="mayMark">Whether there is room for that.</param>
-    /// <returns>What was dropped, and whether a position more is kept; null when there was nothing.</returns>
-    public (Retained Item, bool Marked)? Evict(bool mayMark)
+    /// <returns>Bytes and events dropped, and whether a position more is kept; null when there was nothing.</returns>
+    public (long Bytes, int Events, bool Marked)? Evict(bool mayMark)
     {
         lock (_lock)
         {
-            if (!_items.TryDequeue(out var item))
+            if (_count == 0)
             {
                 return null;
             }
 
-            var known = _marks.TryGetValue(item.Stream, out var mark);
-            if (item.IsDeletion)
+            var entry = Oldest;
+            if (entry.Deletion != RetainedDeletion.None)
             {
-                return (item, false);
+                RemoveOldest();
+                return (entry.Bytes, entry.Events, false);
             }
 
-            if ((known && item.Last > mark.Last) || (!known && mayMark))
+            var (stream, endType) = RetainedRecord.ReadHead(entry.Record);
+            RemoveOldest();
+            var known = _marks.TryGetValue(stream, out var mark);
+            if ((known && entry.Last > mark.Last) || (!known && mayMark))
             {
-                _marks[item.Stream] = new Mark(item.Last, item.EndType, item.LogId);
+                _marks[stream] = new Mark(entry.Last, endType, entry.LogId);
             }
 
-            return (item, !known && mayMark);
+            return (entry.Bytes, entry.Events, !known && mayMark);
         }
     }
 
@@ -133,7 +170,15 @@ internal sealed class RetainedPartition
     {
         lock (_lock)
         {
-            return _items.Any(item => item.Covers(stream, position));
+            for (var number = _removed; number < _removed + _count; number++)
+            {
+                if (At(number).Covers(stream, position))
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 
@@ -149,14 +194,37 @@ internal sealed class RetainedPartition
     /// <summary>Takes down what is to be staged for an epoch; <see cref="Confirm"/> speaks of that.</summary>
     public (List<Retained> Items, List<KeyValuePair<string, Mark>> Marks) Snapshot(long epoch)
     {
+        List<KeyValuePair<string, Mark>> marks;
+        long next;
+        long end;
         lock (_lock)
         {
             _stagedEpoch = epoch;
-            _staged = [.. _items.Where(item => item.LogId.Epoch < epoch)];
-            var marks = _marks.Where(mark => mark.Value.LogId.Epoch < epoch).ToList();
+            next = _removed;
+            _stagedEnd = end = _removed + _count;
+            marks = _marks.Where(mark => mark.Value.LogId.Epoch < epoch).ToList();
             _stagedMarks = marks.ConvertAll(static mark => mark.Key);
-            return (_staged, marks);
         }
+
+        // What is let go of meanwhile is archived, or leaves a position behind, which makes this partition heal once more.
+        var items = new List<Retained>();
+        while (next < end)
+        {
+            lock (_lock)
+            {
+                next = Math.Max(next, _removed);
+                for (var last = Math.Min(end, next + ReadAtOnce); next < last; next++)
+                {
+                    ref var entry = ref At(next);
+                    if (entry.LogId.Epoch < epoch)
+                    {
+                        items.Add(RetainedRecord.Read(entry.Record, entry));
+                    }
+                }
+            }
+        }
+
+        return (items, marks);
     }
 
     /// <summary>Redis has what was taken down for an epoch, at or before an ID of its archive log.</summary>
@@ -169,9 +237,13 @@ internal sealed class RetainedPartition
                 return;
             }
 
-            foreach (var item in _staged)
+            for (var number = _removed; number < _stagedEnd; number++)
             {
-                item.LogId = logEnd;
+                ref var entry = ref At(number);
+                if (entry.LogId.Epoch < epoch)
+                {
+                    entry.LogId = logEnd;
+                }
             }
 
             foreach (var stream in _stagedMarks)
@@ -182,11 +254,72 @@ internal sealed class RetainedPartition
                 }
             }
 
-            _staged = [];
             _stagedMarks = [];
             _stagedEpoch = 0;
-            _lowestEpoch = _items.Select(static item => item.LogId.Epoch).Concat(_marks.Values.Select(static mark => mark.LogId.Epoch))
-                .DefaultIfEmpty(long.MaxValue).Min();
+            _lowestEpoch = _marks.Values.Select(static mark => mark.LogId.Epoch).DefaultIfEmpty(long.MaxValue).Min();
+            for (var number = _removed; number < _removed + _count; number++)
+            {
+                _lowestEpoch = Math.Min(_lowestEpoch, At(number).LogId.Epoch);
+            }
+        }
+    }
+
+    /// <summary>The entry that was added as this one, from 0.</summary>
+    private ref RetainedEntry At(long number) => ref _ring[number & (_ring.Length - 1)];
+
+    private void Grow()
+    {
+        var larger = new RetainedEntry[2 * _ring.Length];
+        for (var number = _removed; number < _removed + _count; number++)
+        {
+            larger[number & (larger.Length - 1)] = At(number);
+        }
+
+        _ring = larger;
+    }
+
+    /// <summary>A piece with room for so many bytes at its end.</summary>
+    private RetainedChunk Room(int length)
+    {
+        if (_filling is { } filling && filling.Bytes.Length - filling.Used >= length)
+        {
+            return filling;
+        }
+
+        // A large one doesn't end a piece that has room for others.
+        var chunk = chunks.Take(length);
+        if (length <= RetainedChunks.ChunkBytes / 2)
+        {
+            if (_filling is { Live: 0 } empty)
+            {
+                chunks.Return(empty);
+            }
+
+            _filling = chunk;
+        }
+
+        return chunk;
+    }
+
+    private void RemoveOldest()
+    {
+        ref var oldest = ref Oldest;
+        var chunk = oldest.Chunk;
+        oldest = default;
+        _removed++;
+        _count--;
+        if (--chunk.Live > 0)
+        {
+            return;
+        }
+
+        if (chunk == _filling)
+        {
+            chunk.Used = 0;
+        }
+        else
+        {
+            chunks.Return(chunk);
         }
     }
 

@@ -119,7 +119,7 @@ internal sealed class MixedRun : IAsyncDisposable
 
         foreach (var record in _memory.Where(record => !record.IsFlat))
         {
-            Fault($"the memory of {record.Process} is not flat");
+            Fault($"the memory is not flat: {record}");
         }
 
         await CheckArchiveAsync();

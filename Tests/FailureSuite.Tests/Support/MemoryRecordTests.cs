@@ -42,7 +42,7 @@ public sealed class MemoryRecordTests
         var minutes = TimeSpan.FromMinutes(3);
 
         Assert.True(Record(minutes, share => (150 * MiB) + (long)(share * 40 * MiB)).IsFlat);
-        Assert.False(Record(minutes, share => (150 * MiB) + (long)(share * 120 * MiB)).IsFlat);
+        Assert.False(Record(minutes, share => (150 * MiB) + (long)(share * 240 * MiB)).IsFlat);
     }
 
     [Fact]
