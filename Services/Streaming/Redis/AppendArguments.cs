@@ -4,26 +4,29 @@ using StackExchange.Redis;
 namespace AspireStreaming.Streaming.Redis;
 
 /// <summary>What append.lua expects for one request, in the form that either connection sends; append.lua says what is what.</summary>
-/// <param name="epoch">The partition's epoch, for the script that serves all partitions; else null.</param>
-/// <param name="head">The request's name alone, or with what else the script has to know.</param>
+/// <param name="epoch">The partition's epoch.</param>
+/// <param name="head">The same with what else the script has to know; null where there is nothing else.</param>
 /// <param name="isGenerated">Whether all ids are the publisher's own, so that there are no identities.</param>
 /// <param name="events">The events.</param>
-internal sealed class AppendArguments(byte[]? epoch, string head, bool isGenerated, IReadOnlyList<AppendEvent> events)
+internal sealed class AppendArguments(byte[] epoch, string? head, bool isGenerated, IReadOnlyList<AppendEvent> events)
 {
     /// <summary>How many they are.</summary>
-    public int Count { get; } = (epoch is null ? 1 : 2) + (isGenerated ? events.Count : 2 * events.Count);
+    public int Count { get; } = 1 + (isGenerated ? events.Count : 2 * events.Count);
 
     /// <summary>About what they weigh.</summary>
     public int Bytes { get; } = Weigh(events);
 
     public void Write(RespBuffer into)
     {
-        if (epoch is not null)
+        if (head is null)
         {
             into.Write(epoch);
         }
+        else
+        {
+            into.Write(head);
+        }
 
-        into.Write(head);
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];
@@ -39,12 +42,7 @@ internal sealed class AppendArguments(byte[]? epoch, string head, bool isGenerat
     public void CopyTo(Span<RedisValue> into)
     {
         var next = 0;
-        if (epoch is not null)
-        {
-            into[next++] = epoch;
-        }
-
-        into[next++] = head;
+        into[next++] = head is null ? epoch : head;
         for (var index = 0; index < events.Count; index++)
         {
             var item = events[index];

@@ -13,21 +13,13 @@ internal sealed class FencedScripts
     private static readonly string AppendBody = Load("append.lua");
     private static readonly string DeleteBody = Load("delete.lua");
 
+    private readonly int _partition;
+
     public FencedScripts(int partition, long epoch)
     {
+        _partition = partition;
         Epoch = epoch;
         EpochText = Encoding.ASCII.GetBytes(epoch.ToString(CultureInfo.InvariantCulture));
-        var head = string.Create(
-            CultureInfo.InvariantCulture,
-            $$"""
-            #!lua
-            local EPOCH, EPOCH_KEY, ARCHIVE, BYTES = '{{epoch}}', '{{StreamKeys.Epoch(partition)}}', '{{StreamKeys.Archive(partition)}}', '{{StreamKeys.ArchiveBytes(partition)}}'
-            local INDEX, META, IDS0, IDS1 = '{{StreamKeys.Index(partition)}}', '{{StreamKeys.Tag(partition)}}m:', '{{StreamKeys.Tag(partition)}}i0:', '{{StreamKeys.Tag(partition)}}i1:'
-            local CHANNEL = '{{StreamKeys.Tag(partition)}}c:'
-
-            """);
-        AppendText = string.Create(CultureInfo.InvariantCulture, $"#!lua\nlocal OWN, OWN_EPOCH = '{StreamKeys.Tag(partition)}', '{epoch}'\n") + AppendBody;
-        DeleteText = head + DeleteBody;
         Append = Hash(AppendText);
         Delete = Hash(DeleteText);
     }
@@ -44,9 +36,21 @@ internal sealed class FencedScripts
     /// <summary>SHA-1 of the delete script.</summary>
     public byte[] Delete { get; }
 
-    public string AppendText { get; }
+    /// <summary>The append script. Made when it is asked for: kept for every partition, the texts would be megabytes.</summary>
+    public string AppendText =>
+        string.Create(CultureInfo.InvariantCulture, $"#!lua\nlocal OWN, OWN_EPOCH = '{StreamKeys.Tag(_partition)}', '{Epoch}'\n") + AppendBody;
 
-    public string DeleteText { get; }
+    /// <summary>The delete script.</summary>
+    public string DeleteText =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $$"""
+            #!lua
+            local EPOCH, EPOCH_KEY, ARCHIVE, BYTES = '{{Epoch}}', '{{StreamKeys.Epoch(_partition)}}', '{{StreamKeys.Archive(_partition)}}', '{{StreamKeys.ArchiveBytes(_partition)}}'
+            local INDEX, META, IDS0, IDS1 = '{{StreamKeys.Index(_partition)}}', '{{StreamKeys.Tag(_partition)}}m:', '{{StreamKeys.Tag(_partition)}}i0:', '{{StreamKeys.Tag(_partition)}}i1:'
+            local CHANNEL = '{{StreamKeys.Tag(_partition)}}c:'
+
+            """) + DeleteBody;
 
     /// <summary>The append script that serves all partitions; see <see cref="SharedScript"/>.</summary>
     /// <param name="load">Makes the text, and so its hash, one that nobody else loads.</param>

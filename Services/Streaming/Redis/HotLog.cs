@@ -122,7 +122,7 @@ public sealed class HotLog
 
             // Whatever is out of the ordinary goes by the partition's own script, which is also where epochs are raised.
             var shared = step == 0 && !tried && IsSmall(request) ? _shared.For(partition, scripts.Epoch) : null;
-            var arguments = ArgumentsOf(request, partition, shared is null ? null : scripts, lookedUp, knowledge);
+            var arguments = ArgumentsOf(request, partition, scripts, lookedUp, knowledge);
             AppendReply reply;
             try
             {
@@ -142,7 +142,7 @@ public sealed class HotLog
                     continue;
                 }
 
-                await _fence.AfterNoScriptAsync(partition, scripts, cancellationToken).ConfigureAwait(false);
+                await _fence.AfterNoScriptAsync(partition, scripts, scripts.AppendText, cancellationToken).ConfigureAwait(false);
                 continue;
             }
 
@@ -222,7 +222,7 @@ public sealed class HotLog
             }
             catch (RedisServerException exception) when (RedisFaults.IsNoScript(exception))
             {
-                await _fence.AfterNoScriptAsync(partition, scripts, cancellationToken).ConfigureAwait(false);
+                await _fence.AfterNoScriptAsync(partition, scripts, scripts.DeleteText, cancellationToken).ConfigureAwait(false);
             }
         }
 
@@ -263,7 +263,7 @@ public sealed class HotLog
     }
 
     private AppendArguments ArgumentsOf(
-        AppendRequest request, int partition, FencedScripts? shared, bool lookedUp, ArchiveKnowledge? knowledge)
+        AppendRequest request, int partition, FencedScripts scripts, bool lookedUp, ArchiveKnowledge? knowledge)
     {
         var events = request.Events;
         var allGenerated = true;
@@ -283,12 +283,12 @@ public sealed class HotLog
         // A mixture of given and generated ids must say that there are generated ones.
         plain &= allGenerated || !anyGenerated;
         return new AppendArguments(
-            shared?.EpochText,
+            scripts.EpochText,
             plain && allGenerated && events.Count == 1 && IsFarFromFull(partition)
-                ? request.Attempt
+                ? null
                 : string.Create(
                     CultureInfo.InvariantCulture,
-                    $" {(allGenerated ? -events.Count : events.Count)} {BacklogLimit(partition)} {request.Attempt}{(allGenerated ? "" : _idLimits)}{(plain ? "" : Extras(request, lookedUp, knowledge))}"),
+                    $"{scripts.Epoch} {(allGenerated ? -events.Count : events.Count)} {BacklogLimit(partition)} {request.Attempt}{(allGenerated ? "" : _idLimits)}{(plain ? "" : Extras(request, lookedUp, knowledge))}"),
             allGenerated,
             events);
     }

@@ -12,9 +12,10 @@ namespace AspireStreaming.Streaming.Redis;
 /// </summary>
 /// <remarks>
 /// Whoever finds no epoch, one below an epoch it has seen, or one that was raised in another process of Redis (or in this one before
-/// it was a replica), raises: new = max(stored + 1, highest seen + 1, now), first loading the scripts for the new
+/// it was a replica), raises: new = max(stored + 1, highest seen + 1, now), first loading the append script for the new
 /// number, then setting it by compare-and-set from the value read. Who loses that race, or is told STALE, takes the stored epoch.
-/// Who is told NOSCRIPT looks, too; where nothing of that is so, only the scripts are missing, and it loads them. A raise opens a
+/// Who is told NOSCRIPT looks, too; where nothing of that is so, only that script is missing, and it loads it. This is also how what
+/// deletes comes to Redis, and what heals where there is something to put back: most partitions never need them. A raise opens a
 /// healing phase; publishers stage what they hold, and the first to find the phase's
 /// time over puts it back and opens the partition.
 /// </remarks>
@@ -120,7 +121,7 @@ public sealed class PartitionFence
     /// <summary>
     /// As <see cref="CheckAsync"/>, then puts back what this process holds and Redis does not have, and what others have staged.
     /// </summary>
-    public Task SettleAsync(int partition, CancellationToken cancellationToken) => CorrectAsync(partition, null, false, true, cancellationToken);
+    public Task SettleAsync(int partition, CancellationToken cancellationToken) => CorrectAsync(partition, null, null, true, cancellationToken);
 
     /// <summary>Every partition is checked before it is used next.</summary>
     internal void Distrust()
@@ -133,15 +134,15 @@ public sealed class PartitionFence
     internal ValueTask<FencedScripts> GetAsync(int partition, CancellationToken cancellationToken) =>
         Volatile.Read(ref _current[partition]) is { } scripts && Volatile.Read(ref _checkedFor[partition]) == Volatile.Read(ref _connection)
             ? ValueTask.FromResult(scripts)
-            : new(CorrectAsync(partition, null, false, false, cancellationToken));
+            : new(CorrectAsync(partition, null, null, false, cancellationToken));
 
     /// <summary>Takes the stored epoch after STALE, raising it where it is missing or below one that was seen.</summary>
     internal Task<FencedScripts> AfterStaleAsync(int partition, FencedScripts refused, CancellationToken cancellationToken) =>
-        CorrectAsync(partition, refused, false, false, cancellationToken);
+        CorrectAsync(partition, refused, null, false, cancellationToken);
 
-    /// <summary>Raises the epoch after NOSCRIPT, unless somebody has done so since.</summary>
-    internal Task<FencedScripts> AfterNoScriptAsync(int partition, FencedScripts refused, CancellationToken cancellationToken) =>
-        CorrectAsync(partition, refused, true, false, cancellationToken);
+    /// <summary>Raises the epoch after NOSCRIPT, unless somebody has done so since, or only the script is missing: then it is loaded.</summary>
+    internal Task<FencedScripts> AfterNoScriptAsync(int partition, FencedScripts refused, string text, CancellationToken cancellationToken) =>
+        CorrectAsync(partition, refused, text, false, cancellationToken);
 
     private static FenceException Unsettled(int partition) => new($"The epoch of partition {partition} kept changing.");
 
@@ -158,7 +159,7 @@ public sealed class PartitionFence
         state.Epoch.IsNone || state.Epoch.Value < HighestSeen(partition) || !state.IsSameProcess;
 
     private async Task<FencedScripts> CorrectAsync(
-        int partition, FencedScripts? refused, bool scriptMissing, bool always, CancellationToken cancellationToken)
+        int partition, FencedScripts? refused, string? missing, bool always, CancellationToken cancellationToken)
     {
         var gate = _gates[partition];
         await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -171,7 +172,8 @@ public sealed class PartitionFence
             }
 
             // A missing script raises only while the epoch is still the one it was called for; otherwise somebody else has raised.
-            var missingIn = scriptMissing ? refused!.Epoch : 0;
+            var missingIn = missing is null ? 0 : refused!.Epoch;
+            var healingLoadedFor = 0L;
             for (var step = 0; step < MaxSteps; step++)
             {
                 var state = await _healing.ReadStateAsync(partition, cancellationToken).ConfigureAwait(false);
@@ -181,20 +183,30 @@ public sealed class PartitionFence
                     continue;
                 }
 
-                if (state.Epoch.Value == missingIn)
+                if (missing is not null && state.Epoch.Value == missingIn)
                 {
-                    // The process is the one in which the epoch was raised: it has lost nothing but scripts, or never had those of this
-                    // version. It is looked at once more after they are loaded: it may have become another meanwhile.
-                    missingIn = 0;
-                    await LoadAsync(partition, new FencedScripts(partition, state.Epoch.Value), cancellationToken).ConfigureAwait(false);
+                    // The process is the one in which the epoch was raised: it has lost nothing but scripts, or never had this one. It is
+                    // looked at once more after that is loaded: it may have become another meanwhile.
+                    await LoadAsync(missing, cancellationToken).ConfigureAwait(false);
+                    missing = null;
                     continue;
                 }
 
                 Observe(partition, state.Epoch.Value);
                 _source?.Archived(partition, state.Watermark);
-                if (state.Epoch.IsHealing || state.Staged > 0 || _source?.HasUnhealed(partition, state.Epoch.Value) == true)
+                var somethingToHeal = state.Staged > 0 || _source?.HasUnhealed(partition, state.Epoch.Value) == true;
+                if (somethingToHeal && healingLoadedFor != state.Epoch.Value)
                 {
-                    missingIn = await HealAsync(partition, state, cancellationToken).ConfigureAwait(false);
+                    // Its absence would be told only after everything is staged.
+                    healingLoadedFor = state.Epoch.Value;
+                    await LoadAsync(new HealingScript(partition, state.Epoch.Value).Text, cancellationToken).ConfigureAwait(false);
+                    continue;
+                }
+
+                if (somethingToHeal || state.Epoch.IsHealing)
+                {
+                    missing = await HealAsync(partition, state, cancellationToken).ConfigureAwait(false);
+                    missingIn = state.Epoch.Value;
                     continue;
                 }
 
@@ -213,13 +225,13 @@ public sealed class PartitionFence
     }
 
     /// <summary>Stages what this process holds, waits for the phase to end, and puts back what is staged.</summary>
-    /// <returns>The epoch whose healing script is missing; 0 when all is well or the epoch has changed.</returns>
-    private async Task<long> HealAsync(int partition, PartitionState state, CancellationToken cancellationToken)
+    /// <returns>The healing script if that is missing; null when all is well or the epoch has changed.</returns>
+    private async Task<string?> HealAsync(int partition, PartitionState state, CancellationToken cancellationToken)
     {
         var epoch = state.Epoch;
         if (_source is not null && !await _source.StageAsync(partition, epoch, cancellationToken).ConfigureAwait(false))
         {
-            return 0;
+            return null;
         }
 
         var script = new HealingScript(partition, epoch.Value);
@@ -242,7 +254,7 @@ public sealed class PartitionFence
                 {
                     if (await _healing.HealAsync(script, stream.ToString(), cancellationToken).ConfigureAwait(false) is not { } healed)
                     {
-                        return 0;
+                        return null;
                     }
 
                     restored += healed.Restored;
@@ -260,7 +272,7 @@ public sealed class PartitionFence
         }
         catch (RedisServerException exception) when (RedisFaults.IsNoScript(exception))
         {
-            return epoch.Value;
+            return script.Text;
         }
 
         if (restored + repeated > 0)
@@ -275,7 +287,7 @@ public sealed class PartitionFence
             _source?.Confirm(partition, epoch.Value, after.LogEnd);
         }
 
-        return 0;
+        return null;
     }
 
     private async Task RaiseAsync(int partition, PartitionState state, CancellationToken cancellationToken)
@@ -286,7 +298,7 @@ public sealed class PartitionFence
             : state.Epoch.IsNone && seen == 0 && await IsNewAsync(partition, cancellationToken).ConfigureAwait(false) ? "new"
             : "";
         var next = new FencedScripts(partition, epoch);
-        await LoadAsync(partition, next, cancellationToken).ConfigureAwait(false);
+        await LoadAsync(next.AppendText, cancellationToken).ConfigureAwait(false);
         var reply = await UnfencedScripts.EvaluateAsync(
                 _redis.GetDatabase(),
                 RaiseText,
@@ -324,13 +336,10 @@ public sealed class PartitionFence
         }
     }
 
-    private Task LoadAsync(int partition, FencedScripts scripts, CancellationToken cancellationToken) =>
-        LoadAsync([scripts.AppendText, scripts.DeleteText, new HealingScript(partition, scripts.Epoch).Text], cancellationToken);
-
     /// <summary>
-    /// Loads scripts into every master. Not into replicas: the scripts' absence is how a replica that is promoted is known.
+    /// Loads a script into every master. Not into replicas: the scripts' absence is how a replica that is promoted is known.
     /// </summary>
-    private async Task LoadAsync(string[] scripts, CancellationToken cancellationToken)
+    private async Task LoadAsync(string script, CancellationToken cancellationToken)
     {
         Exception? failure = null;
         var loaded = 0;
@@ -347,11 +356,7 @@ public sealed class PartitionFence
                     continue;
                 }
 
-                foreach (var script in scripts)
-                {
-                    await server.ScriptLoadAsync(script).WaitAsync(_options.CommandTimeout, _time, cancellationToken).ConfigureAwait(false);
-                }
-
+                await server.ScriptLoadAsync(script).WaitAsync(_options.CommandTimeout, _time, cancellationToken).ConfigureAwait(false);
                 loaded++;
             }
             catch (Exception exception) when (

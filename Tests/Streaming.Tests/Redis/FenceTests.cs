@@ -1,6 +1,7 @@
 using AspireStreaming.Streaming.Contracts;
 using AspireStreaming.Streaming.Redis;
 using AspireStreaming.TestSupport;
+using StackExchange.Redis;
 using static AspireStreaming.Streaming.Tests.Redis.LogClient;
 
 namespace AspireStreaming.Streaming.Tests.Redis;
@@ -113,6 +114,24 @@ public class FenceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Raise_loads_what_appends_and_a_delete_loads_its_own_script_without_raising()
+    {
+        var partition = StreamName.PartitionOf(Stream);
+        await _client.AppendAsync(Stream, Event("1"));
+        var epoch = _client.Fence.HighestSeen(partition);
+        var scripts = new FencedScripts(partition, epoch);
+        var heals = new HealingScript(partition, epoch);
+
+        var raised = await KnownAsync(scripts.Append, scripts.Delete, heals.Hash);
+        Assert.True(await _client.Log.DeleteAsync(Stream, fromArchive: false, Cancelled));
+        var deleted = await KnownAsync(scripts.Append, scripts.Delete, heals.Hash);
+
+        Assert.Equal([true, false, false], raised);
+        Assert.Equal([true, true, false], deleted);
+        Assert.Equal(epoch, (await _client.Fence.CheckAsync(partition, Cancelled)).Value);
+    }
+
+    [Fact]
     public async Task Publishers_of_two_versions_share_an_epoch()
     {
         var partition = StreamName.PartitionOf(Stream);
@@ -158,7 +177,7 @@ public class FenceTests : IAsyncLifetime
         var hash = (byte[])(await _client.Database.ExecuteAsync("SCRIPT", "LOAD", stale.AppendText))!;
         Assert.Equal(Convert.ToHexStringLower(stale.Append), System.Text.Encoding.ASCII.GetString(hash));
 
-        var reply = (string)(await _client.Database.ScriptEvaluateAsync(stale.Append, [StreamKeys.Stream(Stream)], []))!;
+        var reply = (string)(await _client.Database.ScriptEvaluateAsync(stale.Append, [StreamKeys.Stream(Stream)], [stale.EpochText, Event(attempt: GeneratedId.NewAttempt()).Frame]))!;
 
         Assert.StartsWith("STALE ", reply, StringComparison.Ordinal);
     }
@@ -237,6 +256,10 @@ public class FenceTests : IAsyncLifetime
     }
 
     private HotLogOptions Options(TimeSpan healing) => new() { HealingPhase = healing, ShareScripts = Shares };
+
+    /// <summary>Which scripts Redis knows.</summary>
+    private async Task<bool[]> KnownAsync(params byte[][] hashes) =>
+        [.. ((RedisResult[])(await _client.Database.ExecuteAsync("SCRIPT", ["EXISTS", .. hashes.Select(Convert.ToHexStringLower)]))!).Select(known => (int)known == 1)];
 
     private LogClient NewClient() => new(_redis.ConnectionString, Options(TimeSpan.FromMilliseconds(20)));
 

@@ -7,11 +7,11 @@
 --
 -- KEYS  the stream of each request: {partition}:s:<name>
 -- ARGV  per request:
---       0 where OWN is nil: the partition's epoch
---       1 attempt token: one event with an id that the publisher generated and with nothing unusual about it; the archive log is far
---         from full. Else a space and then, with spaces between: number of events, negative if the publisher has generated all their
---         ids; most bytes in the archive log, 0 = no limit; attempt token; where there are identities, also half of the idempotency
---         window in ms and most ids per idempotency hash. What is seldom needed may follow a unit separator, see extras().
+--       1 the partition's epoch: alone for one event with an id that the publisher generated and with nothing unusual about it; the
+--         archive log is far from full. Else there follow, with spaces before: number of events, negative if the publisher has
+--         generated all their ids; most bytes in the archive log, 0 = no limit; attempt token; where there are identities, also half
+--         of the idempotency window in ms and most ids per idempotency hash. What is seldom needed may follow a unit separator, see
+--         extras().
 --       then per event: identity (16 bytes, '' for a generated id; left out where the number is negative), frame
 --
 -- Replies one string, with a line for each request; an array where one failed, since that one's element is an error.
@@ -38,6 +38,55 @@ if #KEYS == 0 then
   return proven
 end
 
+-- Appends one event with a generated id to a stream with nothing unusual about it: what most publishers send, and so without detours.
+-- Replies nothing where there is something unusual; else the reply, and by how much the archive log has grown.
+local function plain(key, tag, stream, epoch, frame, clock, recorded, heard)
+  local meta_key = tag .. 'm:' .. stream
+  local meta = call('HMGET', meta_key, 's', 'rt', 'f')
+  local mark, earlier = meta[3], meta[2]
+  if not mark or sub(mark, 1, #epoch) ~= epoch then
+    return
+  end
+  if earlier ~= recorded then
+    local ago = clock - earlier
+    if ago < 0 then
+      recorded = earlier
+    elseif ago >= 1000 then
+      -- The index only orders listings: a second is fine enough, and spares most appends the write.
+      call('ZADD', tag .. 'streams', recorded, stream)
+    end
+  end
+  local sequence = format('%d', meta[1] + 1)
+  local position = sub(mark, #epoch + 2) .. sequence
+  call('XADD', key, position, 'e', frame, 'r', recorded)
+  local id = call('XADD', tag .. 'archive', epoch .. '-*', 'h', 'a ' .. stream .. ' ' .. position .. ' ' .. recorded .. ' - 1', 'd', frame)
+  call('HSET', meta_key, 's', sequence, 'rt', recorded)
+  if heard then
+    if #frame <= 65536 then
+      call('PUBLISH', tag .. 'c:' .. stream, 'A ' .. position .. ' ' .. recorded .. ' - 1\n' .. frame)
+    else
+      call('PUBLISH', tag .. 'c:' .. stream, 'P ' .. position .. ' ' .. recorded .. ' - 1\n')
+    end
+  end
+  return position .. ' ' .. id .. ' ' .. recorded, #frame + #stream + 100
+end
+
+-- Alone it comes from a publisher with little to do, and then nothing of what it touches is in the processor's caches: as little as can be.
+if #KEYS == 1 and not find(ARGV[1], ' ', 1, true) then
+  local key, epoch = KEYS[1], ARGV[1]
+  local tag = OWN or sub(key, 1, find(key, ':', 1, true))
+  if call('GET', tag .. 'epoch') == epoch and (not OWN or epoch == OWN_EPOCH) then
+    local time = call('TIME')
+    local milliseconds = time[2] / 1000
+    local clock = time[1] * 1000 + milliseconds - milliseconds % 1
+    local reply, size = plain(key, tag, sub(key, #tag + 3), epoch, ARGV[2], clock, format('%d', clock), true)
+    if reply then
+      local bytes = call('INCRBY', tag .. 'archive:bytes', size)
+      return bytes % 4096 < size and reply .. format(' %d', bytes) or reply
+    end
+  end
+end
+
 -- To put a wake together that nobody hears costs more than to ask, where there is much of it. Who listens at a replica, or at another
 -- node of a cluster, is not known here.
 local function knows_listeners()
@@ -45,14 +94,14 @@ local function knows_listeners()
   return find(info, 'connected_slaves:0', 1, true) and find(info, 'cluster_enabled:0', 1, true)
 end
 
--- The epochs in force.
-local tags, stored, lead = {}, {}, 0
--- Bytes in the archive logs, and the keys of those that grew: written once at the end, not for every request.
-local held, grown = {}, {}
--- The channels of the requests' streams, and how many listen on each; nil where all have to be published to.
-local channels, listeners
+-- What the requests' keys begin with, in the order of KEYS. Each partition's epoch and bytes in its archive log are read once and the
+-- bytes written once at the end: keys and state have them one after the other, places says from where.
+local tags, places, keys, state = {}, {}, {}, nil
+-- How many listen on the channel of each request's stream; nil where all have to be published to.
+local listeners
 if OWN then
-  local state = call('MGET', OWN .. 'epoch', OWN .. 'archive:bytes')
+  keys[1], keys[2], places[OWN] = OWN .. 'epoch', OWN .. 'archive:bytes', 1
+  state = call('MGET', keys[1], keys[2])
   if state[1] ~= OWN_EPOCH then
     local stale = {}
     for n = 1, #KEYS do
@@ -60,30 +109,25 @@ if OWN then
     end
     return table.concat(stale, '\n')
   end
-  held[OWN] = tonumber(state[2] or 0)
 else
-  lead = 1
-  channels = {'PUBSUB', 'NUMSUB'}
-  local list, keys = {}, {}
   for n = 1, #KEYS do
     local key = KEYS[n]
     local tag = sub(key, 1, find(key, ':', 1, true))
     tags[n] = tag
-    channels[n + 2] = tag .. 'c:' .. sub(key, #tag + 3)
-    if not stored[tag] then
-      stored[tag] = ''
-      list[#list + 1] = tag
-      keys[#keys + 1] = tag .. 'epoch'
-      keys[#keys + 1] = tag .. 'archive:bytes'
+    if not places[tag] then
+      local place = #keys + 1
+      places[tag] = place
+      keys[place] = tag .. 'epoch'
+      keys[place + 1] = tag .. 'archive:bytes'
     end
   end
-  local state = call('MGET', unpack(keys))
-  for n = 1, #list do
-    stored[list[n]] = state[2 * n - 1] or ''
-    held[list[n]] = tonumber(state[2 * n] or 0)
-  end
+  state = call('MGET', unpack(keys))
   -- Nobody comes to listen meanwhile, and who comes later reads the stream after that.
   if #KEYS >= 4 and knows_listeners() then
+    local channels = {'PUBSUB', 'NUMSUB'}
+    for n = 1, #KEYS do
+      channels[n + 2] = tags[n] .. 'c:' .. sub(KEYS[n], #tags[n] + 3)
+    end
     listeners = call(unpack(channels))
   end
 end
@@ -91,411 +135,388 @@ local time = call('TIME')
 local clock = time[1] * 1000 + math.floor(time[2] / 1000)
 local clock_text = format('%d', clock)
 
--- Of the request at hand: what its partition's keys begin with, the partition's epoch, its archive log, and whether anybody listens.
-local TAG, EPOCH, ARCHIVE, heard
-local general
+-- Of the request at hand: what its partition's keys begin with and where state has it, the partition's epoch, its archive log, and
+-- whether anybody listens.
+local TAG, PLACE, EPOCH, ARCHIVE, heard
 
-local function grow(size)
-  local bytes = held[TAG] + size
-  held[TAG] = bytes
-  if not grown[TAG] then
-    grown[TAG] = true
-    grown[#grown + 1] = TAG
+-- Makes the function that appends whatever is not plain.
+local function prepare()
+  -- Split by the unit separator, which no field can contain:
+  --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
+  --   expected position or ''; state when the last event is terminal or ''; its type or ''
+  --   archive looked up: '0' not yet, '1' done, '2' failed; last archived epoch or ''; its sequence or ''
+  --   state in the archive or ''
+  --   known from elsewhere: '' or 'i=<position>,...' (0-based index; from the archive)
+  --   with 'r' and 's': 'i=<id>,...', the generated ids to look for in the log of the last 60 s; attempt that the ids name
+  local function extras(text)
+    local fields = {}
+    for field in string.gmatch(text, '([^\31]*)\31') do
+      fields[#fields + 1] = field
+    end
+    return fields
   end
-  return bytes
-end
 
-local function append(key, stream, base)
-  local head, meta_key = ARGV[base + 1], TAG .. 'm:' .. stream
-  -- One event with a generated id to a stream with nothing unusual about it: what most publishers send, and so without detours.
-  if string.byte(head) ~= 32 then
-    local meta = call('HMGET', meta_key, 's', 'rt', 'f')
-    local mark = meta[3]
-    if mark and sub(mark, 1, #EPOCH) == EPOCH then
-      local frame, recorded, earlier = ARGV[base + 2], clock_text, meta[2]
-      if earlier ~= recorded then
-        local ago = clock - earlier
-        if ago < 0 then
-          recorded = earlier
-        elseif ago >= 1000 then
-          -- The index only orders listings: a second is fine enough, and spares most appends the write.
-          call('ZADD', TAG .. 'streams', recorded, stream)
-        end
+  -- "specversion":"1.0","id":"..." is where every frame's JSON starts.
+  local function id_at(frame)
+    return 9 + string.byte(frame, 7) + 256 * string.byte(frame, 8) + 26
+  end
+
+  -- Frames go into the archive log as entries of about 64 KiB, so that its readers can bound what they fetch.
+  local function log(stream, prefix, sequence, recorded, link, frames)
+    local start, count, id = 1, #frames, nil
+    while start <= count do
+      local stop, size = start, #frames[start]
+      while stop < count and size + #frames[stop + 1] <= 65536 do
+        stop = stop + 1
+        size = size + #frames[stop]
       end
-      local sequence = format('%d', meta[1] + 1)
-      local position = sub(mark, #EPOCH + 2) .. sequence
-      call('XADD', key, position, 'e', frame, 'r', recorded)
-      local id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h', 'a ' .. stream .. ' ' .. position .. ' ' .. recorded .. ' - 1', 'd', frame)
-      local size = #frame + #stream + 100
-      local bytes = grow(size)
-      call('HSET', meta_key, 's', sequence, 'rt', recorded)
-      if heard then
-        if #frame <= 65536 then
-          call('PUBLISH', TAG .. 'c:' .. stream, 'A ' .. position .. ' ' .. recorded .. ' - 1\n' .. frame)
+      id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
+        format('a %s %s%d %s %s %d', stream, prefix, sequence + start - 1, recorded, start == 1 and link or '-', stop - start + 1),
+        'd', table.concat(frames, '', start, stop))
+      state[PLACE + 1] = (state[PLACE + 1] or 0) + size + #stream + 100
+      start = stop + 1
+    end
+    return state[PLACE + 1], id
+  end
+
+  return function(key, stream, base)
+    local head, meta_key = ARGV[base], TAG .. 'm:' .. stream
+    local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
+    local count, limit, attempt, half, most_ids, rare = -1, 0, nil, '', '', ''
+    if head == EPOCH then
+      -- The id that the publisher made of it is in the frame.
+      attempt = string.match(ARGV[base + 1], '^[^."]+', id_at(ARGV[base + 1]))
+    else
+      count, limit, attempt, half, most_ids, rare = string.match(head, '^%d+ (%-?%d+) (%d+) ([^ \31]+) ?(%d*) ?(%d*)\31?(.*)$')
+      count, limit = tonumber(count), tonumber(limit)
+    end
+    local step = count < 0 and 1 or 2
+    count = math.abs(count)
+    local first_frame = base + step
+    local generated = step == 1 and 'n' or ''
+    local expected, end_state, end_type, looked_up, archived_epoch, archived_sequence = '', '', '', '0', '', ''
+    local archived_state, elsewhere, wanted_ids, named_attempt = '', '', '', attempt
+    if rare ~= '' then
+      generated, expected, end_state, end_type, looked_up, archived_epoch, archived_sequence,
+        archived_state, elsewhere, wanted_ids, named_attempt = unpack(extras(rare))
+    end
+
+    local bytes, notes = tonumber(state[PLACE + 1] or 0), call('GET', TAG .. 'notes')
+    local epoch, sequence, ended = tonumber(meta[1]), tonumber(meta[2]), meta[5] or ''
+    local deleted = meta[6] == '1'
+    local fresh = not epoch or deleted
+    local border = fresh or meta[3] ~= EPOCH
+    if border and looked_up == '0' then
+      return 'LOOKUP'
+    end
+    local now = math.max(clock, tonumber(meta[4]) or 0)
+
+    -- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
+    local lost_epoch = epoch
+    if border and archived_epoch ~= '' then
+      local known_epoch, known_sequence = tonumber(archived_epoch), tonumber(archived_sequence)
+      if not epoch or known_epoch > epoch or (known_epoch == epoch and known_sequence > sequence) then
+        if not deleted then
+          epoch, sequence = known_epoch, known_sequence
+          fresh = false
+          if archived_state ~= '' then
+            ended = archived_state
+          end
         else
-          call('PUBLISH', TAG .. 'c:' .. stream, 'P ' .. position .. ' ' .. recorded .. ' - 1\n')
+          lost_epoch = math.max(epoch, known_epoch)
         end
       end
-      if bytes % 4096 < size then
-        return position .. ' ' .. id .. ' ' .. recorded .. format(' %d', bytes)
-      end
-      return position .. ' ' .. id .. ' ' .. recorded
-    end
-  end
-  general = general or (function()
-    -- Split by the unit separator, which no field can contain:
-    --   generated ids: '' none, 'n' first try, 'r' the publisher's own retry, 's' sent again by a client that was answered 503
-    --   expected position or ''; state when the last event is terminal or ''; its type or ''
-    --   archive looked up: '0' not yet, '1' done, '2' failed; last archived epoch or ''; its sequence or ''
-    --   state in the archive or ''
-    --   known from elsewhere: '' or 'i=<position>,...' (0-based index; from the archive)
-    --   with 'r' and 's': 'i=<id>,...', the generated ids to look for in the log of the last 60 s; attempt that the ids name
-    local function extras(text)
-      local fields = {}
-      for field in string.gmatch(text, '([^\31]*)\31') do
-        fields[#fields + 1] = field
-      end
-      return fields
     end
 
-    -- Frames go into the archive log as entries of about 64 KiB, so that its readers can bound what they fetch.
-    local function log(stream, prefix, sequence, recorded, link, frames)
-      local start, count, id = 1, #frames, nil
-      while start <= count do
-        local stop, size = start, #frames[start]
-        while stop < count and size + #frames[stop + 1] <= 65536 do
-          stop = stop + 1
-          size = size + #frames[stop]
+    -- 1. Idempotency.
+    local positions, mine = {}, {}
+    -- A generated id is unique, so nothing is stored for it: a retry looks for it in the log itself, and leaves a note for a first
+    -- try that was overtaken (its bytes may still wait in a connection that broke).
+    local note_key = TAG .. 't:' .. named_attempt
+    if notes and generated == 'n' then
+      local note = call('GET', note_key)
+      if note then
+        local owner, rest = string.match(note, '^(%S+) (.*)$')
+        for index, position in string.gmatch(rest, '(%d+)=(%S+)') do
+          positions[index + 1] = position
+          mine[index + 1] = owner == attempt
         end
-        id = call('XADD', ARCHIVE, EPOCH .. '-*', 'h',
-          format('a %s %s%d %s %s %d', stream, prefix, sequence + start - 1, recorded, start == 1 and link or '-', stop - start + 1),
-          'd', table.concat(frames, '', start, stop))
-        grow(size + #stream + 100)
-        start = stop + 1
       end
-      return held[TAG], id
     end
-
-    return function(key, stream, meta_key, head, base)
-      local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
-      local count, limit, attempt, half, most_ids, rare = -1, 0, head, '', '', ''
-      if string.byte(head) == 32 then
-        count, limit, attempt, half, most_ids, rare = string.match(head, '^ (%-?%d+) (%d+) ([^ \31]+) ?(%d*) ?(%d*)\31?(.*)$')
-        count, limit = tonumber(count), tonumber(limit)
+    if wanted_ids ~= '' then
+      local wanted, left = {}, 0
+      for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
+        wanted[id] = i + 1
+        left = left + 1
       end
-      local step = count < 0 and 1 or 2
-      count = math.abs(count)
-      local first_frame = base + 1 + step
-      local generated = step == 1 and 'n' or ''
-      local expected, end_state, end_type, looked_up, archived_epoch, archived_sequence = '', '', '', '0', '', ''
-      local archived_state, elsewhere, wanted_ids, named_attempt = '', '', '', attempt
-      if rare ~= '' then
-        generated, expected, end_state, end_type, looked_up, archived_epoch, archived_sequence,
-          archived_state, elsewhere, wanted_ids, named_attempt = unpack(extras(rare))
-      end
-
-      local bytes, notes = held[TAG], call('GET', TAG .. 'notes')
-      local epoch, sequence, ended = tonumber(meta[1]), tonumber(meta[2]), meta[5] or ''
-      local deleted = meta[6] == '1'
-      local fresh = not epoch or deleted
-      local border = fresh or meta[3] ~= EPOCH
-      if border and looked_up == '0' then
-        return 'LOOKUP'
-      end
-      local now = math.max(clock, tonumber(meta[4]) or 0)
-
-      -- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
-      local lost_epoch = epoch
-      if border and archived_epoch ~= '' then
-        local known_epoch, known_sequence = tonumber(archived_epoch), tonumber(archived_sequence)
-        if not epoch or known_epoch > epoch or (known_epoch == epoch and known_sequence > sequence) then
-          if not deleted then
-            epoch, sequence = known_epoch, known_sequence
-            fresh = false
-            if archived_state ~= '' then
-              ended = archived_state
-            end
-          else
-            lost_epoch = math.max(epoch, known_epoch)
+      local upper, scanned = '+', 0
+      while left > 0 and scanned < 10000 do
+        local page = call('XREVRANGE', key, upper, '-', 'COUNT', 100)
+        for n = 1, #page do
+          local fields = page[n][2]
+          local frame = fields[2]
+          if tonumber(fields[4]) < now - 60000 then
+            left = 0
+            break
+          end
+          local from = id_at(frame)
+          local id = sub(frame, from, (find(frame, '"', from, true) or from) - 1)
+          local i = wanted[id]
+          if i and not positions[i] then
+            positions[i] = page[n][1]
+            mine[i] = generated == 'r'
+            left = left - 1
           end
         end
+        scanned = scanned + #page
+        if #page < 100 then break end
+        upper = '(' .. page[#page][1]
       end
-
-      -- 1. Idempotency.
-      local positions, mine = {}, {}
-      -- A generated id is unique, so nothing is stored for it: a retry looks for it in the log itself, and leaves a note for a first
-      -- try that was overtaken (its bytes may still wait in a connection that broke).
-      local note_key = TAG .. 't:' .. named_attempt
-      if notes and generated == 'n' then
-        local note = call('GET', note_key)
-        if note then
-          local owner, rest = string.match(note, '^(%S+) (.*)$')
-          for index, position in string.gmatch(rest, '(%d+)=(%S+)') do
-            positions[index + 1] = position
-            mine[index + 1] = owner == attempt
+    end
+    local slot, current, stored_slot
+    if step == 2 then
+      half, most_ids = tonumber(half), tonumber(most_ids)
+      slot = math.floor(now / half)
+      current = TAG .. (slot % 2 == 0 and 'i0:' or 'i1:') .. stream
+      stored_slot = tonumber(call('HGET', meta_key, 'ir') or nil)
+      -- A stream without a slot never stored an id; its hashes cannot exist.
+      if stored_slot then
+        local ids, at = {}, {}
+        for i = 1, count do
+          local id = ARGV[base - 1 + 2 * i]
+          if id ~= '' and not positions[i] then
+            ids[#ids + 1] = id
+            at[#at + 1] = i
           end
         end
-      end
-      if wanted_ids ~= '' then
-        local wanted, left = {}, 0
-        for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
-          wanted[id] = i + 1
-          left = left + 1
-        end
-        local upper, scanned = '+', 0
-        while left > 0 and scanned < 10000 do
-          local page = call('XREVRANGE', key, upper, '-', 'COUNT', 100)
-          for n = 1, #page do
-            local fields = page[n][2]
-            local frame = fields[2]
-            if tonumber(fields[4]) < now - 60000 then
-              left = 0
-              break
-            end
-            -- "specversion":"1.0","id":"..." is where every frame's JSON starts.
-            local id_at = 9 + string.byte(frame, 7) + 256 * string.byte(frame, 8) + 26
-            local id = sub(frame, id_at, (find(frame, '"', id_at, true) or id_at) - 1)
-            local i = wanted[id]
-            if i and not positions[i] then
-              positions[i] = page[n][1]
-              mine[i] = generated == 'r'
-              left = left - 1
-            end
-          end
-          scanned = scanned + #page
-          if #page < 100 then break end
-          upper = '(' .. page[#page][1]
-        end
-      end
-      local slot, current, stored_slot
-      if step == 2 then
-        half, most_ids = tonumber(half), tonumber(most_ids)
-        slot = math.floor(now / half)
-        current = TAG .. (slot % 2 == 0 and 'i0:' or 'i1:') .. stream
-        stored_slot = tonumber(call('HGET', meta_key, 'ir') or nil)
-        -- A stream without a slot never stored an id; its hashes cannot exist.
-        if stored_slot then
-          local ids, at = {}, {}
-          for i = 1, count do
-            local id = ARGV[base + 2 * i]
-            if id ~= '' and not positions[i] then
-              ids[#ids + 1] = id
-              at[#at + 1] = i
-            end
-          end
-          local previous = TAG .. (slot % 2 == 0 and 'i1:' or 'i0:') .. stream
-          for turn = 1, #ids > 0 and 2 or 0 do
-            for first = 1, #ids, 1000 do
-              local found = call('HMGET', turn == 1 and current or previous, unpack(ids, first, math.min(first + 999, #ids)))
-              for j = 1, #found do
-                local value = found[j]
-                if value then
-                  local i = at[first + j - 1]
-                  local space = find(value, ' ', 1, true)
-                  positions[i] = sub(value, 1, space - 1)
-                  mine[i] = sub(value, space + 1) == attempt
-                end
+        local previous = TAG .. (slot % 2 == 0 and 'i1:' or 'i0:') .. stream
+        for turn = 1, #ids > 0 and 2 or 0 do
+          for first = 1, #ids, 1000 do
+            local found = call('HMGET', turn == 1 and current or previous, unpack(ids, first, math.min(first + 999, #ids)))
+            for j = 1, #found do
+              local value = found[j]
+              if value then
+                local i = at[first + j - 1]
+                local space = find(value, ' ', 1, true)
+                positions[i] = sub(value, 1, space - 1)
+                mine[i] = sub(value, space + 1) == attempt
               end
             end
           end
         end
       end
-      -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
-      if elsewhere ~= '' then
-        for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
-          positions[i + 1] = positions[i + 1] or position
-        end
-      end
-      local new, twins, first_of = {}, {}, {}
-      local duplicates, own = 0, 0
-      for i = 1, count do
-        if positions[i] then
-          if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
-        else
-          local id = step == 2 and ARGV[base + 2 * i] or ''
-          if id == '' then
-            new[#new + 1] = i
-          elseif first_of[id] then
-            twins[i] = first_of[id]
-            duplicates = duplicates + 1
-          else
-            first_of[id] = i
-            new[#new + 1] = i
-          end
-        end
-      end
-      local last_known = (epoch and not fresh) and format('%d-%d', epoch, sequence) or '0-0'
-      if #new == 0 then
-        return format('OK %s %s %d %d %d 0 - - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
-      end
-
-      -- 2. End of stream, 3. expected position, 4. backlog.
-      if ended ~= '' and not deleted then
-        return 'ENDED ' .. ended .. ' ' .. last_known
-      end
-      if expected ~= '' and expected ~= last_known then
-        return 'EXPECTED ' .. last_known
-      end
-      if limit > 0 and bytes > limit then
-        return 'BACKLOG ' .. format('%d', bytes)
-      end
-
-      -- 5. The epoch. From here on the script writes.
-      local link
-      if fresh then
-        epoch = math.max(tonumber(EPOCH), now, (lost_epoch or 0) + 1)
-        sequence = 0
-      elseif border then
-        link = last_known
-        epoch = math.max(tonumber(EPOCH), epoch + 1)
-        if not meta[1] then epoch = math.max(epoch, now) end
-      end
-      local prefix = format('%d-', epoch)
-      local recorded = format('%d', now)
-      local first_sequence = sequence + 1
-      local frames, remember = {}, {}
-      for n = 1, #new do
-        local i = new[n]
-        local frame = ARGV[first_frame + (i - 1) * step]
-        sequence = sequence + 1
-        local position = prefix .. sequence
-        positions[i] = position
-        if n == 1 and link then
-          call('XADD', key, position, 'e', frame, 'r', recorded, 'p', link)
-        else
-          call('XADD', key, position, 'e', frame, 'r', recorded)
-        end
-        frames[n] = frame
-        if step == 2 then
-          local id = ARGV[base + 2 * i]
-          if id ~= '' then
-            remember[#remember + 1] = id
-            remember[#remember + 1] = position .. ' ' .. attempt
-          end
-        end
-      end
-      for i, twin in pairs(twins) do
-        positions[i] = positions[twin]
-      end
-      local log_id
-      bytes, log_id = log(stream, prefix, first_sequence, recorded, link, frames)
-
-      local changes = {'s', sequence, 'rt', recorded}
-      if border then
-        changes[5], changes[6], changes[7], changes[8] = 'e', format('%d', epoch), 'pe', EPOCH
-      end
-      if #remember > 0 then
-        if stored_slot ~= slot then
-          changes[#changes + 1] = 'ir'
-          changes[#changes + 1] = slot
-        end
-        local room = most_ids - call('HLEN', current)
-        if room * 2 < #remember then
-          call('HINCRBY', meta_key, 'idrop', math.floor((#remember - math.max(room, 0) * 2) / 2))
-        end
-        local upto = math.min(#remember, math.max(room, 0) * 2)
-        for from = 1, upto, 2000 do
-          call('HSET', current, unpack(remember, from, math.min(from + 1999, upto)))
-        end
-        if upto > 0 and stored_slot ~= slot then
-          call('PEXPIREAT', current, (slot + 2) * half)
-        end
-      end
-      if generated == 'r' or generated == 's' then
-        local note = {attempt}
-        for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
-          note[#note + 1] = string.match(id, '%.(%d+)$') .. '=' .. positions[i + 1]
-        end
-        call('SET', note_key, table.concat(note, ' '), 'PX', 60000)
-        call('SET', TAG .. 'notes', 1, 'PX', 60000)
-        notes = 1
-      end
-      local ends = end_state ~= '' and new[#new] == count
-      if ends then
-        changes[#changes + 1] = 'end'
-        changes[#changes + 1] = end_state
-        changes[#changes + 1] = 'endtype'
-        changes[#changes + 1] = end_type
-      elseif not notes then
-        -- The mark of a stream with nothing unusual about it, for the short way above; who changes that takes it away.
-        changes[#changes + 1] = 'f'
-        changes[#changes + 1] = EPOCH .. ' ' .. prefix
-      end
-      if deleted then
-        call('DEL', meta_key)
-      end
-      call('HSET', meta_key, unpack(changes))
-      if meta[7] then
-        call('HDEL', meta_key, 'ttl')
-      end
-      if ends or notes then
-        call('HDEL', meta_key, 'f')
-      end
-      if meta[7] or deleted then
-        call('PERSIST', key)
-        call('PERSIST', meta_key)
-      end
-      -- The index only orders listings: a second is fine enough, and spares most appends the write.
-      if fresh or now - (tonumber(meta[4]) or 0) >= 1000 then
-        call('ZADD', TAG .. 'streams', recorded, stream)
-      end
-
-      local channel = TAG .. 'c:' .. stream
-      if heard and (#frames < 8 or listeners or not knows_listeners() or call('PUBSUB', 'NUMSUB', channel)[2] > 0) then
-        local wake, size = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames), 0
-        for n = 1, #frames do
-          size = size + #frames[n]
-        end
-        if size <= 65536 then
-          frames[0] = 'A ' .. wake
-          wake = table.concat(frames, '', 0)
-        else
-          wake = 'P ' .. wake
-        end
-        call('PUBLISH', channel, wake)
-      end
-      return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
-        log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
     end
-  end)()
-  return general(key, stream, meta_key, head, base)
+    -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
+    if elsewhere ~= '' then
+      for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
+        positions[i + 1] = positions[i + 1] or position
+      end
+    end
+    local new, twins, first_of = {}, {}, {}
+    local duplicates, own = 0, 0
+    for i = 1, count do
+      if positions[i] then
+        if mine[i] then own = own + 1 else duplicates = duplicates + 1 end
+      else
+        local id = step == 2 and ARGV[base - 1 + 2 * i] or ''
+        if id == '' then
+          new[#new + 1] = i
+        elseif first_of[id] then
+          twins[i] = first_of[id]
+          duplicates = duplicates + 1
+        else
+          first_of[id] = i
+          new[#new + 1] = i
+        end
+      end
+    end
+    local last_known = (epoch and not fresh) and format('%d-%d', epoch, sequence) or '0-0'
+    if #new == 0 then
+      return format('OK %s %s %d %d %d 0 - - %s', positions[1], positions[count], own, duplicates, bytes, table.concat(positions, ','))
+    end
+
+    -- 2. End of stream, 3. expected position, 4. backlog.
+    if ended ~= '' and not deleted then
+      return 'ENDED ' .. ended .. ' ' .. last_known
+    end
+    if expected ~= '' and expected ~= last_known then
+      return 'EXPECTED ' .. last_known
+    end
+    if limit > 0 and bytes > limit then
+      return 'BACKLOG ' .. format('%d', bytes)
+    end
+
+    -- 5. The epoch. From here on the script writes.
+    local link
+    if fresh then
+      epoch = math.max(tonumber(EPOCH), now, (lost_epoch or 0) + 1)
+      sequence = 0
+    elseif border then
+      link = last_known
+      epoch = math.max(tonumber(EPOCH), epoch + 1)
+      if not meta[1] then epoch = math.max(epoch, now) end
+    end
+    local prefix = format('%d-', epoch)
+    local recorded = format('%d', now)
+    local first_sequence = sequence + 1
+    local frames, remember = {}, {}
+    for n = 1, #new do
+      local i = new[n]
+      local frame = ARGV[first_frame + (i - 1) * step]
+      sequence = sequence + 1
+      local position = prefix .. sequence
+      positions[i] = position
+      if n == 1 and link then
+        call('XADD', key, position, 'e', frame, 'r', recorded, 'p', link)
+      else
+        call('XADD', key, position, 'e', frame, 'r', recorded)
+      end
+      frames[n] = frame
+      if step == 2 then
+        local id = ARGV[base - 1 + 2 * i]
+        if id ~= '' then
+          remember[#remember + 1] = id
+          remember[#remember + 1] = position .. ' ' .. attempt
+        end
+      end
+    end
+    for i, twin in pairs(twins) do
+      positions[i] = positions[twin]
+    end
+    local log_id
+    bytes, log_id = log(stream, prefix, first_sequence, recorded, link, frames)
+
+    local changes = {'s', sequence, 'rt', recorded}
+    if border then
+      changes[5], changes[6], changes[7], changes[8] = 'e', format('%d', epoch), 'pe', EPOCH
+    end
+    if #remember > 0 then
+      if stored_slot ~= slot then
+        changes[#changes + 1] = 'ir'
+        changes[#changes + 1] = slot
+      end
+      local room = most_ids - call('HLEN', current)
+      if room * 2 < #remember then
+        call('HINCRBY', meta_key, 'idrop', math.floor((#remember - math.max(room, 0) * 2) / 2))
+      end
+      local upto = math.min(#remember, math.max(room, 0) * 2)
+      for from = 1, upto, 2000 do
+        call('HSET', current, unpack(remember, from, math.min(from + 1999, upto)))
+      end
+      if upto > 0 and stored_slot ~= slot then
+        call('PEXPIREAT', current, (slot + 2) * half)
+      end
+    end
+    if generated == 'r' or generated == 's' then
+      local note = {attempt}
+      for i, id in string.gmatch(wanted_ids, '(%d+)=([^,]+)') do
+        note[#note + 1] = string.match(id, '%.(%d+)$') .. '=' .. positions[i + 1]
+      end
+      call('SET', note_key, table.concat(note, ' '), 'PX', 60000)
+      call('SET', TAG .. 'notes', 1, 'PX', 60000)
+      notes = 1
+    end
+    local ends = end_state ~= '' and new[#new] == count
+    if ends then
+      changes[#changes + 1] = 'end'
+      changes[#changes + 1] = end_state
+      changes[#changes + 1] = 'endtype'
+      changes[#changes + 1] = end_type
+    elseif not notes then
+      -- The mark of a stream with nothing unusual about it, for the short way above; who changes that takes it away.
+      changes[#changes + 1] = 'f'
+      changes[#changes + 1] = EPOCH .. ' ' .. prefix
+    end
+    if deleted then
+      call('DEL', meta_key)
+    end
+    call('HSET', meta_key, unpack(changes))
+    if meta[7] then
+      call('HDEL', meta_key, 'ttl')
+    end
+    if ends or notes then
+      call('HDEL', meta_key, 'f')
+    end
+    if meta[7] or deleted then
+      call('PERSIST', key)
+      call('PERSIST', meta_key)
+    end
+    -- The index only orders listings: a second is fine enough, and spares most appends the write.
+    if fresh or now - (tonumber(meta[4]) or 0) >= 1000 then
+      call('ZADD', TAG .. 'streams', recorded, stream)
+    end
+
+    local channel = TAG .. 'c:' .. stream
+    if heard and (#frames < 8 or listeners or not knows_listeners() or call('PUBSUB', 'NUMSUB', channel)[2] > 0) then
+      local wake, size = format('%s%d %s %s %d\n', prefix, first_sequence, recorded, link or '-', #frames), 0
+      for n = 1, #frames do
+        size = size + #frames[n]
+      end
+      if size <= 65536 then
+        frames[0] = 'A ' .. wake
+        wake = table.concat(frames, '', 0)
+      else
+        wake = 'P ' .. wake
+      end
+      call('PUBLISH', channel, wake)
+    end
+    return format('OK %s %s %d %d %d %s %s %s%s', positions[1], positions[count], #new + own, duplicates, bytes, recorded, link or '-',
+      log_id, #new == count and '' or ' ' .. table.concat(positions, ','))
+  end
 end
 
-local replies, base, failed = {}, lead, false
+local replies, base, failed, general = {}, 1, false, nil
 for n = 1, #KEYS do
-  local key, tag = KEYS[n], OWN or tags[n]
+  local key, tag, head, frames = KEYS[n], OWN or tags[n], ARGV[base], 1
   if tag ~= TAG then
-    TAG, ARCHIVE = tag, tag .. 'archive'
+    TAG, PLACE, ARCHIVE = tag, places[tag], tag .. 'archive'
+    EPOCH = state[PLACE]
   end
-  EPOCH = OWN_EPOCH or ARGV[base]
   heard = not listeners or listeners[2 * n] > 0
-  if not OWN and stored[tag] ~= EPOCH then
-    replies[n] = 'STALE ' .. stored[tag]
-  else
+  if head == EPOCH or EPOCH and find(head, EPOCH .. ' ', 1, true) == 1 then
     -- What is wrong with one stream is no other request's business.
-    local done, reply = pcall(append, key, sub(key, #tag + 3), base)
+    local stream = sub(key, #tag + 3)
+    local done, reply, size = true, nil, nil
+    if head == EPOCH then
+      done, reply, size = pcall(plain, key, tag, stream, EPOCH, ARGV[base + 1], clock, clock_text, heard)
+      if size then
+        local bytes = (state[PLACE + 1] or 0) + size
+        state[PLACE + 1] = bytes
+        if bytes % 4096 < size then
+          reply = reply .. format(' %d', bytes)
+        end
+      end
+    end
+    if done and not reply then
+      general = general or prepare()
+      done, reply = pcall(general, key, stream, base)
+    end
     if not done then
       failed = true
       reply = type(reply) == 'table' and reply or {err = tostring(reply)}
     end
     replies[n] = reply
+  else
+    replies[n] = 'STALE ' .. (EPOCH or '')
   end
-  local head, frames = ARGV[base + 1], 1
-  if string.byte(head) == 32 then
-    frames = tonumber(string.match(head, '%-?%d+'))
+  if head ~= EPOCH then
+    frames = tonumber(string.match(head, ' (%-?%d+)') or -1)
     frames = frames < 0 and -frames or 2 * frames
   end
-  base = base + 1 + lead + frames
+  base = base + 1 + frames
 end
-if #grown > 0 then
-  local sizes = {}
-  for n = 1, #grown do
-    sizes[2 * n - 1] = grown[n] .. 'archive:bytes'
-    sizes[2 * n] = format('%d', held[grown[n]])
+local sizes = {}
+for place = 2, #keys, 2 do
+  -- What was read and not changed is still a string.
+  if type(state[place]) == 'number' then
+    sizes[#sizes + 1] = keys[place]
+    sizes[#sizes + 1] = format('%d', state[place])
   end
+end
+if #sizes > 0 then
   call('MSET', unpack(sizes))
 end
-if failed then
-  return #replies == 1 and replies[1] or replies
+if #replies == 1 then
+  return replies[1]
 end
-return table.concat(replies, '\n')
+return failed and replies or table.concat(replies, '\n')
