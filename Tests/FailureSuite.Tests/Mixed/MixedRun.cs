@@ -374,7 +374,7 @@ internal sealed class MixedRun : IAsyncDisposable
         text.AppendLine("|--:|--:|--:|--:|");
         text.AppendLine(CultureInfo.InvariantCulture, $"| {_acknowledged} | {_delivered} | {_archived} | {FaultCount()} |");
         text.AppendLine();
-        text.AppendLine("Resident memory in MiB: the median of the second fifth, that of the last, and how much more that may be.");
+        text.AppendLine("Resident memory in MiB: the median of the third fifth, that of the last, and how much more that may be.");
         text.AppendLine();
         text.AppendLine("| Process | Samples | Early | Late | Growth | Allowed | Highest | |");
         text.AppendLine("|---|--:|--:|--:|--:|--:|--:|---|");

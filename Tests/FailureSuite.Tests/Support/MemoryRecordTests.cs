@@ -21,20 +21,20 @@ public sealed class MemoryRecordTests
 
     [Fact]
     public void IsFlat_growth_in_the_warm_up_only_is_flat() =>
-        Assert.True(Record(Hour, share => share < 0.2 ? (long)(share * 5 * 150 * MiB) : 150 * MiB).IsFlat);
+        Assert.True(Record(Hour, share => share < 0.4 ? (long)(share * 2.5 * 150 * MiB) : 150 * MiB).IsFlat);
 
     [Fact]
     public void IsFlat_slow_steady_growth_is_seen()
     {
-        // 40 MiB in an hour: what 180 waves of streams would leave behind with 230 KiB each.
+        // 60 MiB in an hour: what 180 waves of streams would leave behind with 340 KiB each.
         var random = new Random(1);
 
-        Assert.False(Record(Hour, share => (150 * MiB) + (long)(share * 40 * MiB) + random.NextInt64(10 * MiB)).IsFlat);
+        Assert.False(Record(Hour, share => (150 * MiB) + (long)(share * 60 * MiB) + random.NextInt64(10 * MiB)).IsFlat);
     }
 
     [Fact]
     public void IsFlat_steps_that_stay_are_seen() =>
-        Assert.False(Record(Hour, share => (150 * MiB) + ((long)(share * 4) * 10 * MiB)).IsFlat);
+        Assert.False(Record(Hour, share => (150 * MiB) + ((long)(share * 5) * 10 * MiB)).IsFlat);
 
     [Fact]
     public void IsFlat_short_run_is_allowed_its_warm_up_and_no_more()
@@ -42,7 +42,7 @@ public sealed class MemoryRecordTests
         var minutes = TimeSpan.FromMinutes(3);
 
         Assert.True(Record(minutes, share => (150 * MiB) + (long)(share * 40 * MiB)).IsFlat);
-        Assert.False(Record(minutes, share => (150 * MiB) + (long)(share * 240 * MiB)).IsFlat);
+        Assert.False(Record(minutes, share => (150 * MiB) + (long)(share * 300 * MiB)).IsFlat);
     }
 
     [Fact]
