@@ -19,7 +19,13 @@ internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
 
     public SessionTurns() => _waiting = new ReadyQueue<ReaderSignal>(this);
 
-    private bool IsBusy => Volatile.Read(ref _underWay) >= MaxUnderWay;
+    /// <summary>Batches that were handed to HTTP/2 and not sent.</summary>
+    public int UnderWay => Volatile.Read(ref _underWay);
+
+    /// <summary>Whether somebody waits for a turn.</summary>
+    public bool HasWaiting => !_waiting.IsEmpty;
+
+    private bool IsBusy => UnderWay >= MaxUnderWay;
 
     /// <summary>What to signal when a session's loop has time.</summary>
     public ReaderSignal TurnOf(ReaderSignal loop) => _waiting.SignalFor(loop);
@@ -29,7 +35,7 @@ internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
     /// <param name="turn">Its turn, see <see cref="TurnOf"/>.</param>
     public void Wake(ReaderSignal loop, ReaderSignal turn)
     {
-        if (IsBusy || !_waiting.IsEmpty)
+        if (IsBusy || HasWaiting)
         {
             turn.Set();
         }
@@ -64,7 +70,7 @@ internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
 
         // A full fence: who came in before it is seen here, who comes after it queues this again.
         Interlocked.Exchange(ref _isQueued, 0);
-        if (!_waiting.IsEmpty)
+        if (HasWaiting)
         {
             Set();
         }
