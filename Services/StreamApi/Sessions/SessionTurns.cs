@@ -10,8 +10,11 @@ namespace AspireStreaming.StreamApi.Sessions;
 /// </summary>
 internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
 {
-    /// <summary>Batches under way before others wait.</summary>
-    public const int MaxUnderWay = 32;
+    /// <summary>
+    /// Batches under way before others wait. With two for each processor, one that is being written and one that waits to be sent, a batch
+    /// is mostly still in the cache of the processor that sends it.
+    /// </summary>
+    public static readonly int MaxUnderWay = 2 * Environment.ProcessorCount;
 
     private readonly ReadyQueue<ReaderSignal> _waiting;
     private int _underWay;
