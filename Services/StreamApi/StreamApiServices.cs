@@ -121,7 +121,8 @@ internal static class StreamApiServices
                 listen.SendDirectly();
             });
         });
-        builder.Services.AddEventLoops(provider => provider.GetRequiredService<IOptions<DeliveryOptions>>().Value.EventLoops);
+        builder.Services.AddEventLoops(
+            provider => provider.GetRequiredService<IOptions<DeliveryOptions>>().Value.EventLoops, arePatient: true);
         builder.WebHost.UseSockets(options =>
         {
             // For what no event loop serves. Handlers here never block.

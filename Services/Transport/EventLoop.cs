@@ -17,14 +17,17 @@ internal sealed class EventLoop : IDisposable
     private readonly int _stop = Epoll.CreateCounter();
     private readonly ConcurrentDictionary<long, EventLoopConnection> _connections = new();
     private readonly Thread _thread;
+    private readonly bool _isPatient;
     private long _tokens;
     private int _count;
     private volatile bool _isStopped;
 
     /// <summary>Starts it.</summary>
     /// <param name="name">The thread's name.</param>
-    public EventLoop(string name)
+    /// <param name="isPatient">Whether it leaves a processor to who has it until it is its turn.</param>
+    public EventLoop(string name, bool isPatient)
     {
+        _isPatient = isPatient;
         Epoll.Add(_set, _stop, Epoll.In, token: 0);
         _thread = new Thread(Run) { IsBackground = true, Name = name };
         _thread.UnsafeStart();
@@ -76,6 +79,11 @@ internal sealed class EventLoop : IDisposable
 
     private void Run()
     {
+        if (_isPatient)
+        {
+            Scheduling.WaitForTurns();
+        }
+
         var events = Epoll.NewBuffer(MaxEvents);
         while (!_isStopped)
         {

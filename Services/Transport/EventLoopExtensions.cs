@@ -19,14 +19,19 @@ public static class EventLoopExtensions
     /// How many threads; 0 leaves everything to the server's own transport, null is one for two processors, 1 to 8. The fewer there are the
     /// more each finds to do when it wakes, and the other processors have what does not come from connections.
     /// </param>
-    public static void AddEventLoops(this IServiceCollection services, Func<IServiceProvider, int?> count)
+    /// <param name="arePatient">
+    /// Whether they leave a processor to who has it until it is their turn: where all are busy they find more to do when they run, and
+    /// what is received waits for some milliseconds. For what is received beside the work, as acknowledgements are, not for requests.
+    /// </param>
+    public static void AddEventLoops(this IServiceCollection services, Func<IServiceProvider, int?> count, bool arePatient = false)
     {
         if (OperatingSystem.IsLinux())
         {
             services.AddSingleton<IConnectionListenerFactory>(provider => new EventLoopTransport(
                 provider.GetRequiredService<IMemoryPoolFactory<byte>>(),
                 provider.GetRequiredService<IOptions<SocketTransportOptions>>().Value,
-                count(provider) ?? Math.Clamp(Environment.ProcessorCount / 2, 1, MaxDefaultCount)));
+                count(provider) ?? Math.Clamp(Environment.ProcessorCount / 2, 1, MaxDefaultCount),
+                arePatient));
         }
     }
 }

@@ -20,9 +20,10 @@ internal sealed class EventLoopTransport : IConnectionListenerFactory, IConnecti
     /// <param name="memory">Where what is received is kept until it is read.</param>
     /// <param name="options">Of the sockets.</param>
     /// <param name="count">How many threads; with none it binds nothing.</param>
-    public EventLoopTransport(IMemoryPoolFactory<byte> memory, SocketTransportOptions options, int count)
+    /// <param name="arePatient">Whether they leave a processor to who has it until it is their turn.</param>
+    public EventLoopTransport(IMemoryPoolFactory<byte> memory, SocketTransportOptions options, int count, bool arePatient)
     {
-        _loops = new(() => [.. Enumerable.Range(0, count).Select(index => new EventLoop($"Connections {index}"))]);
+        _loops = new(() => [.. Enumerable.Range(0, count).Select(index => new EventLoop($"Connections {index}", arePatient))]);
         _count = count;
         _options = options;
         var most = options.MaxReadBufferSize ?? 0;

@@ -13,7 +13,7 @@ internal sealed class ReaderSignals : IThreadPoolWorkItem
     /// Readers that are woken before others have the thread. HTTP/2 sends in another work item than the reader's: with all readers
     /// woken first, all their batches would lie in memory at once, out of the processor's caches.
     /// </summary>
-    private const int ReadersATurn = 16;
+    private const int ReadersATurn = 4;
 
     private readonly Lock _lock = new();
     private readonly HashSet<ReaderSignal> _signals = [];

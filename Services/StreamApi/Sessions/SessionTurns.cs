@@ -10,8 +10,11 @@ namespace AspireStreaming.StreamApi.Sessions;
 /// </summary>
 internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
 {
-    /// <summary>Batches under way before others wait.</summary>
-    public const int MaxUnderWay = 32;
+    /// <summary>
+    /// Batches under way before others wait. With two for each processor, one that is being written and one that waits to be sent, a batch
+    /// is mostly still in the cache of the processor that sends it.
+    /// </summary>
+    public static readonly int MaxUnderWay = 2 * Environment.ProcessorCount;
 
     private readonly ReadyQueue<ReaderSignal> _waiting;
     private int _underWay;
@@ -19,7 +22,13 @@ internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
 
     public SessionTurns() => _waiting = new ReadyQueue<ReaderSignal>(this);
 
-    private bool IsBusy => Volatile.Read(ref _underWay) >= MaxUnderWay;
+    /// <summary>Batches that were handed to HTTP/2 and not sent.</summary>
+    public int UnderWay => Volatile.Read(ref _underWay);
+
+    /// <summary>Whether somebody waits for a turn.</summary>
+    public bool HasWaiting => !_waiting.IsEmpty;
+
+    private bool IsBusy => UnderWay >= MaxUnderWay;
 
     /// <summary>What to signal when a session's loop has time.</summary>
     public ReaderSignal TurnOf(ReaderSignal loop) => _waiting.SignalFor(loop);
@@ -29,7 +38,7 @@ internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
     /// <param name="turn">Its turn, see <see cref="TurnOf"/>.</param>
     public void Wake(ReaderSignal loop, ReaderSignal turn)
     {
-        if (IsBusy || !_waiting.IsEmpty)
+        if (IsBusy || HasWaiting)
         {
             turn.Set();
         }
@@ -64,7 +73,7 @@ internal sealed class SessionTurns : ReaderSignal, IThreadPoolWorkItem
 
         // A full fence: who came in before it is seen here, who comes after it queues this again.
         Interlocked.Exchange(ref _isQueued, 0);
-        if (!_waiting.IsEmpty)
+        if (HasWaiting)
         {
             Set();
         }

@@ -58,6 +58,16 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
         Assert.Equal(Expected(), sequences);
     }
 
+    [Fact]
+    public async Task Event_loops_take_no_processor_from_other_threads()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "There are event loops on Linux only.");
+        await using var host = await StartAsync(loops: true, tls: false);
+
+        // Those of the Publisher API, which this process may have too, are as all threads are.
+        await Eventually.TrueAsync(() => PoliciesOf("Connections ").Contains("3"), SseClient.Patience, "loops are SCHED_BATCH", Cancel);
+    }
+
     [Theory]
     [MemberData(nameof(Ends))]
     public async Task Grpc_subscribe_delivers_everything_in_order(bool loops, bool tls)
@@ -143,6 +153,28 @@ public sealed class TransportEndsTests(SharedHost shared) : IDisposable
     }
 
     private static IEnumerable<long> Expected() => Enumerable.Range(1, Events + 1).Select(number => (long)number);
+
+    /// <summary>How Linux schedules this process's threads of some names: field 41 of proc(5)'s <c>stat</c>, where 3 is SCHED_BATCH.</summary>
+    private static List<string> PoliciesOf(string names)
+    {
+        var policies = new List<string>();
+        foreach (var thread in Directory.GetDirectories("/proc/self/task"))
+        {
+            try
+            {
+                if (File.ReadAllText($"{thread}/comm").StartsWith(names, StringComparison.Ordinal))
+                {
+                    policies.Add(File.ReadAllText($"{thread}/stat").Split(") ")[^1].Split(' ')[41 - 3]);
+                }
+            }
+            catch (IOException)
+            {
+                // It ended meanwhile.
+            }
+        }
+
+        return policies;
+    }
 
     private async Task AppendAsync()
     {

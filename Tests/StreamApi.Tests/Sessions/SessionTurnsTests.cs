@@ -52,8 +52,8 @@ public sealed class SessionTurnsTests
     public async Task Turns_go_on_though_no_batch_is_ever_sent_and_are_not_needed_once_all_are()
     {
         // Each that is woken begins a batch, and none of the clients reads.
-        const int Loops = 3 * SessionTurns.MaxUnderWay;
-        var loops = Enumerable.Range(0, Loops).Select(_ => new Loop(_turns.Began)).ToArray();
+        var count = 3 * SessionTurns.MaxUnderWay;
+        var loops = Enumerable.Range(0, count).Select(_ => new Loop(_turns.Began)).ToArray();
         Begin(SessionTurns.MaxUnderWay);
         foreach (var waiting in loops)
         {
@@ -63,7 +63,7 @@ public sealed class SessionTurnsTests
         await Eventually.TrueAsync(() => loops.All(loop => loop.Woken == 1), SseClient.Patience, "all have had their turn", Cancel);
         Assert.All(loops, loop => Assert.False(loop.WasInline));
 
-        for (var count = 0; count < Loops + SessionTurns.MaxUnderWay; count++)
+        for (var ended = 0; ended < count + SessionTurns.MaxUnderWay; ended++)
         {
             _turns.Ended();
         }
