@@ -136,6 +136,8 @@ public abstract class LoadPublisher : IAsyncDisposable
         }
     }
 
+    private static long EpochOf(string position) => long.Parse(position.AsSpan(0, position.IndexOf('-', StringComparison.Ordinal)), CultureInfo.InvariantCulture);
+
     private async Task RepeatAsync(string stream, string[] ids, PublishAnswer first, CancellationToken cancellationToken)
     {
         while (true)
@@ -144,7 +146,7 @@ public abstract class LoadPublisher : IAsyncDisposable
             if (again is not null)
             {
                 // One whose publisher came to a healing phase too late stands in a later epoch, which the archive is asked about.
-                var isLate = again.First.Epoch > first.First.Epoch && again.Last.Epoch > first.Last.Epoch;
+                var isLate = EpochOf(again.First) > EpochOf(first.First);
                 if (again.Accepted != 0 || (!isLate && (again.First != first.First || again.Last != first.Last)))
                 {
                     _history.Report(
