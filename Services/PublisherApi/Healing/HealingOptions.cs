@@ -10,7 +10,7 @@ public sealed class HealingOptions
 
     /// <summary>
     /// Most bytes of acknowledged events that are kept until the archive has them; the oldest go first, and of their streams only the
-    /// last acknowledged position stays. 0 to 16 GiB, default 64 MiB.
+    /// last acknowledged position stays. 0 to 16 GiB, default 64 MiB; up to 1 MiB comes on top, for pieces of memory that are not full.
     /// </summary>
     [Range(0, 16L << 30)]
     public long MaxRetainedBytes { get; set; } = 64L << 20;
