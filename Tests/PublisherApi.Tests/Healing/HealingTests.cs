@@ -284,6 +284,30 @@ public sealed class HealingTests : IAsyncLifetime
         Assert.Equal(["1"], (await _publisher.ReadAllAsync(Stream)).Select(IdOf));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Repeats_of_archived_events_that_Redis_has_lost_are_known_also_after_the_next_epoch_began(bool heldLater)
+    {
+        var first = await _publisher.AppendAsync(Stream, Event("1"), Event("2"));
+        await DrainAsync();
+        if (heldLater)
+        {
+            await _publisher.AppendAsync(Stream, Event("3"));
+        }
+
+        await WipeAsync();
+        await _publisher.SettleAsync(Stream);
+        await _publisher.AppendAsync(Stream, Event("4"));
+
+        var again = await _publisher.AppendAsync(Stream, Event("2"), Event("5"));
+
+        Assert.Equal((1, 1), (again.Accepted, again.Duplicates));
+        Assert.Equal(first.Last, again.First);
+        await DrainAsync();
+        Assert.Equal(heldLater ? ["1", "2", "3", "4", "5"] : ["1", "2", "4", "5"], _archive.Of(Stream).Values.Select(IdOf));
+    }
+
     private HealingPublisher NewPublisher() => new(_redis.ConnectionString, _archive);
 
     private async Task WipeAsync() => await _publisher.Database.ExecuteAsync("FLUSHALL");

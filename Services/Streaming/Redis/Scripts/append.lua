@@ -181,7 +181,7 @@ local function prepare()
 
   return function(key, stream, base)
     local head, meta_key = ARGV[base], TAG .. 'm:' .. stream
-    local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl')
+    local meta = call('HMGET', meta_key, 'e', 's', 'pe', 'rt', 'end', 'del', 'ttl', 'ask')
     local count, limit, attempt, half, most_ids, rare = -1, 0, nil, '', '', ''
     if head == EPOCH then
       -- The id that the publisher made of it is in the frame.
@@ -212,13 +212,13 @@ local function prepare()
     local now = math.max(clock, tonumber(meta[4]) or 0)
 
     -- What the archive knows counts where it is ahead: Redis may have lost its tail, or forgotten the stream.
-    local lost_epoch = epoch
+    local lost_epoch, incomplete = epoch, false
     if border and archived_epoch ~= '' then
       local known_epoch, known_sequence = tonumber(archived_epoch), tonumber(archived_sequence)
       if not epoch or known_epoch > epoch or (known_epoch == epoch and known_sequence > sequence) then
         if not deleted then
           epoch, sequence = known_epoch, known_sequence
-          fresh = false
+          fresh, incomplete = false, true
           if archived_state ~= '' then
             ended = archived_state
           end
@@ -306,6 +306,14 @@ local function prepare()
         end
       end
     end
+    -- Of events that only the archive has left, Redis does not know the ids.
+    if step == 2 and looked_up == '0' and tonumber(meta[8] or 0) > clock then
+      for i = 1, count do
+        if not positions[i] and ARGV[base - 1 + 2 * i] ~= '' then
+          return 'LOOKUP'
+        end
+      end
+    end
     -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
     if elsewhere ~= '' then
       for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
@@ -389,6 +397,11 @@ local function prepare()
     local changes = {'s', sequence, 'rt', recorded}
     if border then
       changes[5], changes[6], changes[7], changes[8] = 'e', format('%d', epoch), 'pe', EPOCH
+    end
+    if incomplete then
+      -- For as long as an id that Redis had would have been remembered: longest, where this request does not say.
+      changes[#changes + 1] = 'ask'
+      changes[#changes + 1] = format('%d', clock + (step == 2 and 2 * half or 3888000000))
     end
     if #remember > 0 then
       if stored_slot ~= slot then

@@ -6,6 +6,7 @@
 -- 2. An event that follows the stream's last goes where it was; so the stream's positions stay what they were for every reader. Not
 --    one that a later epoch passed over when it began: who has read that epoch would never see it.
 -- 3. Then the stream's last position becomes the last that was acknowledged: what nobody held is a hole that arithmetic shows.
+--    Of what was archived and is not put back Redis does not know the ids: for as long as it would have, appends ask the archive.
 -- 4. An event behind which the stream has gone on is appended again, and says where it was first; in an ended stream it goes to the
 --    archive alone.
 --
@@ -43,7 +44,7 @@ local meta = call('HMGET', meta_key, 'e', 's', 'rt', 'end', 'del', 'ir', 'pe')
 local last = meta[1] and {tonumber(meta[1]), tonumber(meta[2])}
 local ended, deleted, slot_stored, partition_epoch = meta[4] or '', meta[5] == '1', tonumber(meta[6] or nil), meta[7]
 local recorded_last = tonumber(meta[3]) or 0
-local added = 0
+local added, incomplete = 0, false
 
 -- 1. Deletions.
 local cut = position(staged[5])
@@ -63,6 +64,7 @@ local archived = position(staged[1])
 local known, gone = last, deleted
 if archived and (not known or after(archived, known)) then
   known, gone = archived, false
+  incomplete = true
 end
 
 local borders = call('HGETALL', borders_key)
@@ -115,6 +117,7 @@ local function begin()
 end
 local function add(at, recorded, link, frame)
   begin()
+  incomplete = incomplete or at[2] ~= (last and last[2] or 0) + 1
   local id = write(at)
   if link == '-' then
     call('XADD', key, id, 'e', frame, 'r', recorded)
@@ -169,7 +172,7 @@ if resting then
   if mark and not (cut and not after(mark, cut)) then
     if not known or after(mark, known) then
       begin()
-      last, known = mark, mark
+      last, known, incomplete = mark, mark, true
     end
     if staged[3] and staged[3] ~= '' and ended == '' and not deleted and known[1] == mark[1] and known[2] == mark[2] then
       end_with(staged[3], staged[4])
@@ -254,6 +257,10 @@ if #remember > 0 then
     changes[#changes + 1] = slot
     if upto > 0 then call('PEXPIREAT', current, (slot + 2) * half) end
   end
+end
+if incomplete then
+  changes[#changes + 1] = 'ask'
+  changes[#changes + 1] = format('%d', now + 2 * half)
 end
 if last and not deleted and (restored + repeated > 0 or #changes > 0 or resting) then
   -- A partition epoch that is not this one makes the next append begin a new epoch of the stream.
