@@ -35,8 +35,8 @@ public sealed class MemoryRecord(string process)
     /// <summary>The level at the end.</summary>
     public long Late => Median(Parts - 1);
 
-    /// <summary>How much <see cref="Late"/> may be above <see cref="Early"/>: 10% or 16 MiB, for a run under 15 minutes 25% or 96 MiB: mostly warm-up.</summary>
-    public long Allowed => Length >= LongRun ? Math.Max(Early / 10, 16 * MiB) : Math.Max(Early / 4, 96 * MiB);
+    /// <summary>How much <see cref="Late"/> may be above <see cref="Early"/>: 10% or 16 MiB, for a run under 15 minutes 25% or 64 MiB: mostly warm-up.</summary>
+    public long Allowed => Length >= LongRun ? Math.Max(Early / 10, 16 * MiB) : Math.Max(Early / 4, 64 * MiB);
 
     /// <summary>Whether it is flat; false, too, where there are too few samples to tell.</summary>
     public bool IsFlat => _samples.Count >= MinSamples && Late - Early <= Allowed;
