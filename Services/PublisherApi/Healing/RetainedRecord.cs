@@ -77,23 +77,12 @@ internal static class RetainedRecord
     }
 
     /// <summary>Its stream, and the type of its last event if that ended the stream.</summary>
-    public static (string Stream, string? EndType) ReadHead(ReadOnlySpan<byte> record)
-    {
-        var rest = record[FixedBytes..];
-        return (ReadText(ref rest)!, (record[0] & HasEndType) != 0 ? ReadText(ref rest) : null);
-    }
+    public static (string Stream, string? EndType) ReadHead(ReadOnlySpan<byte> record) => ReadHead(record, out _);
 
     /// <summary>The whole record, as it was kept.</summary>
     public static Retained Read(ReadOnlySpan<byte> record, in RetainedEntry entry)
     {
-        var (stream, endType) = ReadHead(record);
-        var rest = record[FixedBytes..];
-        ReadText(ref rest);
-        if (endType is not null)
-        {
-            ReadText(ref rest);
-        }
-
+        var (stream, endType) = ReadHead(record, out var rest);
         var events = new List<HeldEvent>(entry.Events);
         var recordedAt = BinaryPrimitives.ReadInt64LittleEndian(record[1..]);
         StreamPosition? previous = (record[0] & HasPrevious) == 0
@@ -111,6 +100,14 @@ internal static class RetainedRecord
         }
 
         return new Retained(stream, entry.Last, events, endType, entry.Deletion);
+    }
+
+    /// <param name="record">The record.</param>
+    /// <param name="rest">What follows the head: the events.</param>
+    private static (string Stream, string? EndType) ReadHead(ReadOnlySpan<byte> record, out ReadOnlySpan<byte> rest)
+    {
+        rest = record[FixedBytes..];
+        return (ReadText(ref rest)!, (record[0] & HasEndType) != 0 ? ReadText(ref rest) : null);
     }
 
     private static string? EndTypeOf(IReadOnlyList<AppendEvent> events) =>

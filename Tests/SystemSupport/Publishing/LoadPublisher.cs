@@ -136,8 +136,6 @@ public abstract class LoadPublisher : IAsyncDisposable
         }
     }
 
-    private static long EpochOf(string position) => long.Parse(position.AsSpan(0, position.IndexOf('-', StringComparison.Ordinal)), CultureInfo.InvariantCulture);
-
     private async Task RepeatAsync(string stream, string[] ids, PublishAnswer first, CancellationToken cancellationToken)
     {
         while (true)
@@ -146,7 +144,7 @@ public abstract class LoadPublisher : IAsyncDisposable
             if (again is not null)
             {
                 // One whose publisher came to a healing phase too late stands in a later epoch, which the archive is asked about.
-                var isLate = EpochOf(again.First) > EpochOf(first.First);
+                var isLate = LogPosition.Parse(again.First).Epoch > LogPosition.Parse(first.First).Epoch;
                 if (again.Accepted != 0 || (!isLate && (again.First != first.First || again.Last != first.Last)))
                 {
                     _history.Report(
