@@ -166,7 +166,7 @@ public sealed class HotLog
                     break;
                 case AppendReplyStatus.LookUp:
                     request.Tried = tried;
-                    knowledge = await LookUpAsync(request.Stream, request.Events, cancellationToken).ConfigureAwait(false);
+                    knowledge = await LookUpAsync(request.Stream, EventsToLookUp(request), cancellationToken).ConfigureAwait(false);
                     lookedUp = true;
                     break;
                 case AppendReplyStatus.BacklogFull:
@@ -341,6 +341,10 @@ public sealed class HotLog
 
         return (generatedHere ? request.Tried ? "r" : "n" : wanted is null ? "" : "s", wanted?.ToString() ?? "", attempt);
     }
+
+    /// <summary>Ids that were generated are nobody's yet, unless a try that was not answered came as far as the archive.</summary>
+    private static IReadOnlyList<AppendEvent> EventsToLookUp(AppendRequest request) =>
+        request.Tried ? [.. request.Events.Select(static item => item with { IdGenerated = false })] : request.Events;
 
     /// <summary>Of the cap over all partitions, what is left to this one as far as this process knows.</summary>
     private long BacklogLimit(int partition)

@@ -30,7 +30,7 @@ public sealed record ArchivedEvents(IReadOnlySet<int> Archived, IReadOnlyDiction
 /// </summary>
 public interface IArchiveLookup
 {
-    /// <summary>Looks a stream up, and of <paramref name="events"/> those with given ids.</summary>
+    /// <summary>Looks a stream up, and of <paramref name="events"/> those whose ids are not generated in this request.</summary>
     /// <exception cref="Exception">The archive cannot be asked; the append goes on without.</exception>
     Task<ArchiveKnowledge> LookUpAsync(string stream, IReadOnlyList<AppendEvent> events, CancellationToken cancellationToken);
 

@@ -308,6 +308,40 @@ public sealed class HealingTests : IAsyncLifetime
         Assert.Equal(heldLater ? ["1", "2", "3", "4", "5"] : ["1", "2", "4", "5"], _archive.Of(Stream).Values.Select(IdOf));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Retry_of_generated_ids_finds_what_a_try_without_answer_left_to_the_archive_alone(bool nextEpochBegan)
+    {
+        await _publisher.AppendAsync(Stream, Event("1"));
+        var attempt = GeneratedId.NewAttempt();
+        var request = new AppendRequest
+        {
+            Stream = Stream,
+            Attempt = attempt,
+            Events = [.. Enumerable.Range(0, 2).Select(index => Event(GeneratedId.For(attempt, index), generated: true))],
+        };
+
+        // The answer is lost: nothing is kept of it.
+        var first = await _publisher.Log.AppendAsync(request, Cancelled);
+        await DrainAsync();
+        await WipeAsync();
+        await _publisher.SettleAsync(Stream);
+        if (nextEpochBegan)
+        {
+            await _publisher.AppendAsync(Stream, Event("2"));
+        }
+
+        var again = await _publisher.AppendAsync(request);
+
+        Assert.Equal((2, 0), (again.Accepted, again.Duplicates));
+        Assert.Equal((first.First, first.Last), (again.First, again.Last));
+        await DrainAsync();
+        Assert.Equal(
+            ["1", .. request.Events.Select(item => item.Id), .. nextEpochBegan ? ["2"] : Array.Empty<string>()],
+            _archive.Of(Stream).Values.Select(IdOf));
+    }
+
     private HealingPublisher NewPublisher() => new(_redis.ConnectionString, _archive);
 
     private async Task WipeAsync() => await _publisher.Database.ExecuteAsync("FLUSHALL");

@@ -102,13 +102,18 @@ public sealed class EventLoopTests : IAsyncLifetime
     public async Task Request_on_an_open_connection_is_served_in_a_loops_thread()
     {
         using var client = await ConnectAsync();
-        for (var index = 0; index < 3; index++)
-        {
-            await client.SendAsync(Post("x"), Cancel);
-            Assert.EndsWith("\r\n\r\nx", await ReadAsync(client, until: "\r\n\r\nx"), StringComparison.Ordinal);
-        }
 
-        Assert.All(_threads.Skip(1), thread => Assert.StartsWith("Connections ", thread, StringComparison.Ordinal));
+        // A request that overtakes the end of the last one is served where that ends, which need not be a loop's thread.
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                await client.SendAsync(Post("x"), Cancel);
+                Assert.EndsWith("\r\n\r\nx", await ReadAsync(client, until: "\r\n\r\nx"), StringComparison.Ordinal);
+                return _threads.Last()?.StartsWith("Connections ", StringComparison.Ordinal) == true;
+            },
+            Patience,
+            "a request in a loop's thread",
+            Cancel);
     }
 
     [Fact]

@@ -269,7 +269,8 @@ public sealed class DirectConnectionTests : IAsyncLifetime
     /// <summary>Appends the first event, and waits until the next goes over the connection of its own.</summary>
     private static async Task OpenAsync(LogClient client)
     {
-        await client.AppendAsync(Stream, Event("1"));
+        await AppendWhenPossibleAsync(client, Request(Stream, Event("1")));
+        await client.Log.Shared.Proving.WaitAsync(Cancelled);
         await client.BecomeDirectAsync();
     }
 

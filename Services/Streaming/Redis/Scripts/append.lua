@@ -307,9 +307,9 @@ local function prepare()
       end
     end
     -- Of events that only the archive has left, Redis does not know the ids.
-    if step == 2 and looked_up == '0' and tonumber(meta[8] or 0) > clock then
+    if (step == 2 or generated == 'r') and looked_up == '0' and tonumber(meta[8] or 0) > clock then
       for i = 1, count do
-        if not positions[i] and ARGV[base - 1 + 2 * i] ~= '' then
+        if not positions[i] and (generated == 'r' or ARGV[base - 1 + 2 * i] ~= '') then
           return 'LOOKUP'
         end
       end
@@ -317,7 +317,11 @@ local function prepare()
     -- The archive's answer counts last: an id that was forgotten and appended again is better known here.
     if elsewhere ~= '' then
       for i, position in string.gmatch(elsewhere, '(%d+)=([%d%-]+)') do
-        positions[i + 1] = positions[i + 1] or position
+        local at = i + 1
+        if not positions[at] then
+          positions[at] = position
+          mine[at] = generated == 'r' and (step == 1 or ARGV[base - 1 + 2 * at] == '')
+        end
       end
     end
     local new, twins, first_of = {}, {}, {}
