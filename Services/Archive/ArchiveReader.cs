@@ -10,16 +10,29 @@ namespace AspireStreaming.Archive;
 /// Reads the archive. Thread-safe. A schema that is not there yet reads as an empty archive; where the database is away, the
 /// exceptions of Npgsql come through.
 /// </summary>
-public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
+public sealed class ArchiveReader : IArchiveLookup
 {
     /// <summary>How many of a stream's newest archived events <see cref="LookUpAsync"/> searches for ids.</summary>
     internal const int LookUpDepth = 1000;
+
+    /// <summary>Of how many streams one query of <see cref="LookUpAsync"/> tells.</summary>
+    private const int MostLookedUpTogether = 64;
 
     private const string EventColumns =
         "epoch, seq, recorded_at, previous_epoch, previous_seq, type, flags, event_id, source, time, attributes, data_kind, data";
 
     private const string StreamColumns =
         "name, first_epoch, first_seq, last_epoch, last_seq, count, end_state, end_type, updated_at, deleted_at";
+
+    private readonly NpgsqlDataSource _dataSource;
+    private readonly Gathered<LookedUp, ArchiveKnowledge> _lookUps;
+
+    /// <summary>Connects to nothing yet.</summary>
+    public ArchiveReader(NpgsqlDataSource dataSource)
+    {
+        _dataSource = dataSource;
+        _lookUps = new(LookUpTogetherAsync, MostLookedUpTogether);
+    }
 
     /// <summary>Up to <paramref name="count"/> events after a position, oldest first, across epochs.</summary>
     public Task<StoredEvent[]> ReadAfterAsync(string stream, StreamPosition after, int count, CancellationToken cancellationToken) =>
@@ -51,7 +64,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
     public Task<ArchivedStream?> ReadStreamAsync(string stream, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
-            await using var command = dataSource.CreateCommand($"select {StreamColumns} from streams where name = $1");
+            await using var command = _dataSource.CreateCommand($"select {StreamColumns} from streams where name = $1");
             command.Parameters.Add(Text(stream));
             await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadStream(reader) : null;
@@ -66,7 +79,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         int limit, (DateTimeOffset UpdatedAt, string Name)? after, CancellationToken cancellationToken) => TolerantAsync<IReadOnlyList<ArchivedStream>>(
         async () =>
         {
-            await using var command = dataSource.CreateCommand(
+            await using var command = _dataSource.CreateCommand(
                 after is null
                     ? $"select {StreamColumns} from streams order by updated_at desc, name limit $1"
                     : $"""
@@ -98,7 +111,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
     public Task<StreamPosition?> FindByTimeAsync(string stream, DateTimeOffset recordedFrom, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
-            await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             return await TimeSearch.FindAsync(connection, stream, recordedFrom, cancellationToken).ConfigureAwait(false);
         },
         null);
@@ -107,7 +120,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
     public Task<StreamPosition> ReadWatermarkAsync(int partition, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
-            await using var command = dataSource.CreateCommand("select watermark_epoch, watermark_seq from partitions where partition = $1");
+            await using var command = _dataSource.CreateCommand("select watermark_epoch, watermark_seq from partitions where partition = $1");
             command.Parameters.Add(new NpgsqlParameter<short> { TypedValue = (short)partition });
             await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             return await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
@@ -121,7 +134,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
-            await using var command = dataSource.CreateCommand(
+            await using var command = _dataSource.CreateCommand(
                 """
                 select epoch, seq from dead_events
                 where stream = $1 and (epoch, seq) > ($2, $3) and (epoch, seq) <= ($4, $5) order by epoch, seq limit $6
@@ -145,57 +158,21 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
     /// One round trip: the stream's last position and end, and which of <paramref name="events"/> with given ids are among its
     /// newest 1,000 archived events.
     /// </summary>
-    public Task<ArchiveKnowledge> LookUpAsync(string stream, IReadOnlyList<AppendEvent> events, CancellationToken cancellationToken) => TolerantAsync(
-        async () =>
-        {
-            ArgumentNullException.ThrowIfNull(events);
-            var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-            await using var closing = connection.ConfigureAwait(false);
-            await using var batch = new NpgsqlBatch(connection);
-            batch.BatchCommands.Add(new NpgsqlBatchCommand("select last_epoch, last_seq, end_state, end_type, deleted_at from streams where name = $1")
-            {
-                Parameters = { Text(stream) },
-            });
-            if (KnownIdsCommand(stream, events) is { } ids)
-            {
-                batch.BatchCommands.Add(ids);
-            }
-
-            await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-            var last = StreamPosition.Zero;
-            string? endState = null;
-            string? endType = null;
-            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-            {
-                last = new StreamPosition(reader.GetInt64(0), reader.GetInt64(1));
-
-                // A stream that was deleted from the hot log has begun anew there; its end was the predecessor's.
-                if (reader.IsDBNull(4))
-                {
-                    endState = reader.IsDBNull(2) ? null : reader.GetString(2);
-                    endType = reader.IsDBNull(3) ? null : reader.GetString(3);
-                }
-            }
-
-            var known = new List<KeyValuePair<int, StreamPosition>>();
-            if (batch.BatchCommands.Count > 1 && await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
-            {
-                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    known.Add(KeyValuePair.Create(reader.GetInt32(0), new StreamPosition(reader.GetInt64(1), reader.GetInt64(2))));
-                }
-            }
-
-            return new ArchiveKnowledge(last, endState, endType, known);
-        },
-        new ArchiveKnowledge(StreamPosition.Zero, null, null, []));
+    /// <remarks>
+    /// Look-ups that come while one is under way go together in the next: who starts many streams at once asks for each of them.
+    /// </remarks>
+    public Task<ArchiveKnowledge> LookUpAsync(string stream, IReadOnlyList<AppendEvent> events, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(events);
+        return _lookUps.AskAsync(new(stream, events), cancellationToken);
+    }
 
     /// <inheritdoc/>
     public Task<ArchivedEvents> FindAsync(IReadOnlyList<EventKey> events, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
             ArgumentNullException.ThrowIfNull(events);
-            var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            var connection = await _dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             await using var closing = connection.ConfigureAwait(false);
             await using var batch = new NpgsqlBatch(connection);
             batch.BatchCommands.Add(new NpgsqlBatchCommand("select name, last_epoch, last_seq from streams where name = any($1)")
@@ -256,7 +233,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         string stream, StreamPosition after, StreamPosition upTo, int count, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
-            await using var command = dataSource.CreateCommand(
+            await using var command = _dataSource.CreateCommand(
                 $"""
                 select {string.Join(", ", EventColumns.Split(", ").Select(static column => "e." + column))}, a.epoch, a.seq, a.at_epoch, a.at_seq
                 from event_aliases a left join events e on e.stream = a.stream and e.epoch = a.at_epoch and e.seq = a.at_seq
@@ -281,6 +258,63 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
             return moved.ToArray();
         },
         []);
+
+    private Task<IReadOnlyList<ArchiveKnowledge>> LookUpTogetherAsync(IReadOnlyList<LookedUp> asked, CancellationToken cancellationToken) =>
+        TolerantAsync<IReadOnlyList<ArchiveKnowledge>>(
+            async () =>
+            {
+                var connection = await _dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+                await using var closing = connection.ConfigureAwait(false);
+                await using var batch = new NpgsqlBatch(connection);
+                batch.BatchCommands.Add(new NpgsqlBatchCommand(
+                    "select name, last_epoch, last_seq, end_state, end_type, deleted_at from streams where name = any($1)")
+                {
+                    Parameters = { new NpgsqlParameter<string[]> { TypedValue = [.. asked.Select(static item => item.Stream)] } },
+                });
+                var withIds = new List<int>();
+                for (var index = 0; index < asked.Count; index++)
+                {
+                    if (KnownIdsCommand(asked[index].Stream, asked[index].Events) is { } ids)
+                    {
+                        withIds.Add(index);
+                        batch.BatchCommands.Add(ids);
+                    }
+                }
+
+                await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+                var streams = new Dictionary<string, ArchiveKnowledge>(StringComparer.Ordinal);
+                while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                {
+                    // A stream that was deleted from the hot log has begun anew there; its end was the predecessor's.
+                    var isDeleted = !reader.IsDBNull(5);
+                    streams[reader.GetString(0)] = new ArchiveKnowledge(
+                        new StreamPosition(reader.GetInt64(1), reader.GetInt64(2)),
+                        isDeleted || reader.IsDBNull(3) ? null : reader.GetString(3),
+                        isDeleted || reader.IsDBNull(4) ? null : reader.GetString(4),
+                        []);
+                }
+
+                var answers = new ArchiveKnowledge[asked.Count];
+                for (var index = 0; index < answers.Length; index++)
+                {
+                    answers[index] = streams.GetValueOrDefault(asked[index].Stream, ArchiveKnowledge.Nothing);
+                }
+
+                foreach (var index in withIds)
+                {
+                    await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+                    var known = new List<KeyValuePair<int, StreamPosition>>();
+                    while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    {
+                        known.Add(KeyValuePair.Create(reader.GetInt32(0), new StreamPosition(reader.GetInt64(1), reader.GetInt64(2))));
+                    }
+
+                    answers[index] = answers[index] with { Known = known };
+                }
+
+                return answers;
+            },
+            [.. asked.Select(static _ => ArchiveKnowledge.Nothing)]);
 
     private static NpgsqlBatchCommand? KnownIdsCommand(string stream, IReadOnlyList<AppendEvent> events)
     {
@@ -336,7 +370,7 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
         string stream, string sql, StreamPosition position, int count, CancellationToken cancellationToken) => TolerantAsync(
         async () =>
         {
-            await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            await using var connection = await _dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             if (await ReadDaysAsync(connection, stream, cancellationToken).ConfigureAwait(false) is not { } days)
             {
                 return [];
@@ -429,4 +463,8 @@ public sealed class ArchiveReader(NpgsqlDataSource dataSource) : IArchiveLookup
             return whenMissing;
         }
     }
+
+    /// <param name="Stream">The stream.</param>
+    /// <param name="Events">Those to look for.</param>
+    private readonly record struct LookedUp(string Stream, IReadOnlyList<AppendEvent> Events);
 }

@@ -133,6 +133,29 @@ public sealed class ArchiveReaderTests(Servers servers)
     }
 
     [Fact]
+    public async Task LookUpAsync_of_many_streams_at_once_answers_each_for_its_own()
+    {
+        await using var world = await World.CreateAsync(servers);
+        await FillAsync(world);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 300).Select(number => world.Archive.LookUpAsync(
+            number % 3 == 0 ? Stream : $"unknown-{number}",
+            number % 2 == 0 ? [TestEvents.Append("nowhere"), TestEvents.Append($"e{1 + (number % 10)}")] : [],
+            Token)));
+
+        for (var number = 0; number < answers.Length; number++)
+        {
+            var known = number % 3 == 0 && number % 2 == 0
+                ? [KeyValuePair.Create(1, new StreamPosition(100, 1 + (number % 10)))]
+                : Array.Empty<KeyValuePair<int, StreamPosition>>();
+            Assert.Equal(number % 3 == 0 ? answers[0].Last : StreamPosition.Zero, answers[number].Last);
+            Assert.Equal(known, answers[number].Known);
+        }
+
+        Assert.NotEqual(StreamPosition.Zero, answers[0].Last);
+    }
+
+    [Fact]
     public async Task ListStreamsAsync_pages_by_last_activity_then_name()
     {
         await using var world = await World.CreateAsync(servers);

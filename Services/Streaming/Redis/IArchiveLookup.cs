@@ -8,7 +8,11 @@ namespace AspireStreaming.Streaming.Redis;
 /// <param name="EndType">The type of the event that ended it.</param>
 /// <param name="Known">Index in the request and position of each event whose id is archived already.</param>
 public sealed record ArchiveKnowledge(
-    StreamPosition Last, string? EndState, string? EndType, IReadOnlyList<KeyValuePair<int, StreamPosition>> Known);
+    StreamPosition Last, string? EndState, string? EndType, IReadOnlyList<KeyValuePair<int, StreamPosition>> Known)
+{
+    /// <summary>The archive does not know the stream.</summary>
+    public static ArchiveKnowledge Nothing { get; } = new(StreamPosition.Zero, null, null, []);
+}
 
 /// <summary>Where an event stands, and on which day it was recorded: the archive's key.</summary>
 /// <param name="Stream">The stream.</param>
