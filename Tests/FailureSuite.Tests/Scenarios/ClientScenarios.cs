@@ -198,8 +198,13 @@ internal static class ClientScenarios
             async (index, cancellationToken) =>
             {
                 var (body, expected) = requests[index % requests.Length];
-                using var content = new StringContent(body, Encoding.UTF8, "application/json");
-                using var response = await client.PostAsync(target, content, cancellationToken);
+                using var response = await AnswerAsync(
+                    async () =>
+                    {
+                        using var content = new StringContent(body, Encoding.UTF8, "application/json");
+                        return await client.PostAsync(target, content, cancellationToken);
+                    },
+                    "a request to be refused");
                 var passing = response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests;
                 Assert.True(passing || response.StatusCode == expected, $"{expected} was to be, {response.StatusCode} came for {body[..Math.Min(body.Length, 60)]}");
                 Assert.Equal("application/problem+json", response.Content.Headers.ContentType?.MediaType);
@@ -215,12 +220,12 @@ internal static class ClientScenarios
         {
             foreach (var service in services)
             {
-                clients.AddRange(await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => RawClient.ConnectAsync(Address(broken, service), Breakage.Cancelled))));
+                clients.AddRange(await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => ConnectAsync(Address(broken, service)))));
             }
 
             foreach (var client in clients)
             {
-                await client.SendAsync("GET /streams HTTP/1.1\r\nHost: x\r\n", Breakage.Cancelled);
+                await client.TrySendAsync("GET /streams HTTP/1.1\r\nHost: x\r\n", Breakage.Cancelled);
             }
 
             await Eventually.TrueAsync(
@@ -252,6 +257,48 @@ internal static class ClientScenarios
         () => Array.TrueForAll(subscribers, subscriber => subscriber.Track.Count >= count),
         TimeSpan.FromSeconds(60), $"{subscribers.Length} subscribers to have {count} events", Breakage.Cancelled);
 
+    /// <summary>A connection, once there is one: another fault may have taken the service away.</summary>
+    private static async Task<RawClient> ConnectAsync(Uri address)
+    {
+        RawClient? client = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                try
+                {
+                    client = await RawClient.ConnectAsync(address, Breakage.Cancelled);
+                    return true;
+                }
+                catch (SocketException)
+                {
+                    return false;
+                }
+            },
+            TimeSpan.FromSeconds(30), $"a connection to {address}", Breakage.Cancelled);
+        return client!;
+    }
+
+    /// <summary>An answer, once there is one: another fault may take the service away.</summary>
+    private static async Task<HttpResponseMessage> AnswerAsync(Func<Task<HttpResponseMessage>> send, string what)
+    {
+        HttpResponseMessage? response = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                try
+                {
+                    response = await send();
+                    return true;
+                }
+                catch (HttpRequestException)
+                {
+                    return false;
+                }
+            },
+            TimeSpan.FromSeconds(30), what, Breakage.Cancelled);
+        return response!;
+    }
+
     /// <summary>A page, once it can be had: while another fault keeps Redis away there is none.</summary>
     private static async Task<string> PageAsync(HttpClient client, string path)
     {
@@ -259,7 +306,7 @@ internal static class ClientScenarios
         await Eventually.TrueAsync(
             async () =>
             {
-                using var response = await client.GetAsync(new Uri(path, UriKind.Relative), Breakage.Cancelled);
+                using var response = await GetAsync(client, path);
                 page = await response.Content.ReadAsStringAsync(Breakage.Cancelled);
                 return response.StatusCode != HttpStatusCode.ServiceUnavailable;
             },
@@ -269,7 +316,10 @@ internal static class ClientScenarios
 
     private static async Task<HttpStatusCode> StatusAsync(HttpClient client, string path)
     {
-        using var response = await client.GetAsync(new Uri(path, UriKind.Relative), Breakage.Cancelled);
+        using var response = await GetAsync(client, path);
         return response.StatusCode;
     }
+
+    private static Task<HttpResponseMessage> GetAsync(HttpClient client, string path) =>
+        AnswerAsync(() => client.GetAsync(new Uri(path, UriKind.Relative), Breakage.Cancelled), $"an answer from {path}");
 }
