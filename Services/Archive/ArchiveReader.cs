@@ -15,8 +15,11 @@ public sealed class ArchiveReader : IArchiveLookup
     /// <summary>How many of a stream's newest archived events <see cref="LookUpAsync"/> searches for ids.</summary>
     internal const int LookUpDepth = 1000;
 
-    /// <summary>Of how many streams one query of <see cref="LookUpAsync"/> tells.</summary>
-    private const int MostLookedUpTogether = 64;
+    /// <summary>Of how many streams one query of <see cref="LookUpAsync"/> tells: with ids to look for each costs the database a millisecond.</summary>
+    private const int MostLookedUpTogether = 16;
+
+    /// <summary>After a loss all streams of a publisher have to be looked up within a short time: one connection would be too few for many.</summary>
+    private const int MostLookUpsUnderWay = 8;
 
     private const string EventColumns =
         "epoch, seq, recorded_at, previous_epoch, previous_seq, type, flags, event_id, source, time, attributes, data_kind, data";
@@ -31,7 +34,7 @@ public sealed class ArchiveReader : IArchiveLookup
     public ArchiveReader(NpgsqlDataSource dataSource)
     {
         _dataSource = dataSource;
-        _lookUps = new(LookUpTogetherAsync, MostLookedUpTogether);
+        _lookUps = new(LookUpTogetherAsync, MostLookedUpTogether, MostLookUpsUnderWay);
     }
 
     /// <summary>Up to <paramref name="count"/> events after a position, oldest first, across epochs.</summary>

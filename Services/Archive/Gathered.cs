@@ -2,7 +2,8 @@ namespace AspireStreaming.Archive;
 
 /// <summary>
 /// Asks something that is cheaper to ask about several things at once. A question is asked at once while none is under way; those that
-/// come meanwhile are asked together after that. So much asking costs few round trips, and little waits for nothing. Thread-safe.
+/// come meanwhile are asked together after that, or beside it when they are many. So much asking costs few round trips, and little waits
+/// for nothing. Thread-safe.
 /// </summary>
 /// <remarks>
 /// Nothing here waits longer than those who ask: when all those of a round have given up, it is cancelled, and the next begins without
@@ -11,13 +12,14 @@ namespace AspireStreaming.Archive;
 /// <param name="ask">
 /// Answers each question, in order; fails by its task alone. Its token is cancelled when nobody waits any more.
 /// </param>
-/// <param name="mostTogether">Most questions in a round.</param>
+/// <param name="enough">How many questions have to wait before another round begins beside those under way; also the most in a round.</param>
+/// <param name="mostUnderWay">Most rounds under way.</param>
 internal sealed class Gathered<TQuestion, TAnswer>(
-    Func<IReadOnlyList<TQuestion>, CancellationToken, Task<IReadOnlyList<TAnswer>>> ask, int mostTogether)
+    Func<IReadOnlyList<TQuestion>, CancellationToken, Task<IReadOnlyList<TAnswer>>> ask, int enough, int mostUnderWay)
 {
     private readonly Lock _lock = new();
     private readonly Queue<Asked> _waiting = new();
-    private bool _isUnderWay;
+    private int _underWay;
 
     /// <summary>Asks.</summary>
     /// <exception cref="OperationCanceledException">Whoever asks gave up.</exception>
@@ -25,17 +27,16 @@ internal sealed class Gathered<TQuestion, TAnswer>(
     public async Task<TAnswer> AskAsync(TQuestion question, CancellationToken cancellationToken)
     {
         var asked = new Asked(question);
-        bool isFirst;
+        Round? round;
         lock (_lock)
         {
             _waiting.Enqueue(asked);
-            isFirst = !_isUnderWay;
-            _isUnderWay = true;
+            round = _underWay == 0 || (_waiting.Count >= enough && _underWay < mostUnderWay) ? TakeLocked() : null;
         }
 
-        if (isFirst)
+        if (round is not null)
         {
-            StartNext();
+            _ = RunAsync(round);
         }
 
         await using (cancellationToken.UnsafeRegister((_, token) => GiveUp(asked, token), null).ConfigureAwait(false))
@@ -44,55 +45,63 @@ internal sealed class Gathered<TQuestion, TAnswer>(
         }
     }
 
-    private void StartNext()
+    /// <summary>The next round, which is under way from now on; null when nobody waits.</summary>
+    private Round? TakeLocked()
     {
-        var questions = new List<TQuestion>();
         var round = new Round();
-        lock (_lock)
+        while (round.Asked.Count < enough && _waiting.TryDequeue(out var asked))
         {
-            while (round.Questions.Count < mostTogether && _waiting.TryDequeue(out var asked))
+            if (!asked.Task.IsCompleted)
             {
-                if (!asked.Task.IsCompleted)
-                {
-                    asked.Round = round;
-                    round.Questions.Add(asked);
-                    questions.Add(asked.Question);
-                }
+                asked.Round = round;
+                round.Asked.Add(asked);
             }
-
-            round.Waiting = questions.Count;
-            _isUnderWay = questions.Count > 0;
         }
 
-        if (questions.Count > 0)
+        round.Waiting = round.Asked.Count;
+        if (round.Waiting == 0)
         {
-            _ = RunAsync(round, questions);
+            return null;
         }
+
+        _underWay++;
+        return round;
     }
 
     /// <summary>Never fails; ends soon after the last who waits for it.</summary>
-    private async Task RunAsync(Round round, List<TQuestion> questions)
+    private async Task RunAsync(Round round)
     {
         try
         {
             using var givenUp = new CancellationTokenSource();
-            var asking = ask(questions, givenUp.Token);
+            var asking = ask([.. round.Asked.Select(static asked => asked.Question)], givenUp.Token);
             var isAbandoned = await Task.WhenAny(asking, round.Abandoned.Task).ConfigureAwait(false) != asking;
-            StartNext();
+            Round? next;
+            lock (_lock)
+            {
+                _underWay--;
+                next = TakeLocked();
+            }
+
+            if (next is not null)
+            {
+                _ = RunAsync(next);
+            }
+
             if (isAbandoned)
             {
                 await givenUp.CancelAsync().ConfigureAwait(false);
             }
 
             var answers = await asking.ConfigureAwait(false);
-            for (var index = 0; index < questions.Count; index++)
+            for (var index = 0; index < answers.Count; index++)
             {
-                round.Questions[index].TrySetResult(answers[index]);
+                round.Asked[index].TrySetResult(answers[index]);
             }
         }
         catch (Exception exception)
         {
-            foreach (var asked in round.Questions)
+            foreach (var asked in round.Asked)
             {
                 asked.TrySetException(exception);
             }
@@ -128,7 +137,7 @@ internal sealed class Gathered<TQuestion, TAnswer>(
 
     private sealed class Round
     {
-        public List<Asked> Questions { get; } = [];
+        public List<Asked> Asked { get; } = [];
 
         /// <summary>How many still wait; under the lock.</summary>
         public int Waiting { get; set; }

@@ -24,36 +24,45 @@ public sealed class GatheredTests
                 await answer.Task;
                 return [.. questions.Select(question => $"{question}!")];
             },
-            mostTogether: 3);
+            enough: 3,
+            mostUnderWay: 2);
     }
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Questions_that_come_while_one_is_under_way_are_asked_together_as_many_as_may_be()
+    public async Task Questions_that_come_while_one_is_under_way_are_asked_together_after_it_or_beside_it_when_they_are_many()
     {
-        var asked = Enumerable.Range(0, 6).Select(number => _gathered.AskAsync(number, Cancelled)).ToArray();
+        var asked = Enumerable.Range(0, 3).Select(number => _gathered.AskAsync(number, Cancelled)).ToList();
         Assert.Equal([0], Assert.Single(_rounds).Questions);
 
         _rounds[0].Answer.SetResult();
         await RoundsAsync(2);
-        Assert.Equal([1, 2, 3], _rounds[1].Questions);
+        Assert.Equal([1, 2], _rounds[1].Questions);
         Assert.Equal("0!", await asked[0]);
         Assert.All(asked[1..], task => Assert.False(task.IsCompleted));
 
-        _rounds[1].Answer.SetResult();
-        await RoundsAsync(3);
-        Assert.Equal([4, 5], _rounds[2].Questions);
-        _rounds[2].Answer.SetResult();
-
-        Assert.Equal(["0!", "1!", "2!", "3!", "4!", "5!"], await Task.WhenAll(asked).WaitAsync(Patience, Cancelled));
+        // Three are enough for a round beside it, and two rounds are the most.
+        asked.AddRange(Enumerable.Range(3, 8).Select(number => _gathered.AskAsync(number, Cancelled)));
         Assert.Equal(3, _rounds.Count);
+        Assert.Equal([3, 4, 5], _rounds[2].Questions);
+        _rounds[2].Answer.SetResult();
+        await RoundsAsync(4);
+        Assert.Equal([6, 7, 8], _rounds[3].Questions);
+        _rounds[1].Answer.SetResult();
+        await RoundsAsync(5);
+        Assert.Equal([9, 10], _rounds[4].Questions);
+        _rounds[3].Answer.SetResult();
+        _rounds[4].Answer.SetResult();
+
+        Assert.Equal(Enumerable.Range(0, 11).Select(number => $"{number}!"), await Task.WhenAll(asked).WaitAsync(Patience, Cancelled));
+        Assert.Equal(5, _rounds.Count);
 
         // Nothing is under way any more.
-        var last = _gathered.AskAsync(6, Cancelled);
-        Assert.Equal([6], _rounds[3].Questions);
-        _rounds[3].Answer.SetResult();
-        Assert.Equal("6!", await last);
+        var last = _gathered.AskAsync(11, Cancelled);
+        Assert.Equal([11], _rounds[5].Questions);
+        _rounds[5].Answer.SetResult();
+        Assert.Equal("11!", await last);
     }
 
     [Fact]
@@ -108,16 +117,16 @@ public sealed class GatheredTests
     public async Task Failure_is_told_to_all_of_its_round_and_to_nobody_else()
     {
         var asked = Enumerable.Range(0, 5).Select(number => _gathered.AskAsync(number, Cancelled)).ToArray();
-        _rounds[0].Answer.SetResult();
-        await RoundsAsync(2);
+        Assert.Equal([1, 2, 3], _rounds[1].Questions);
         _rounds[1].Answer.SetException(new TimeoutException("away"));
+        _rounds[0].Answer.SetResult();
         await RoundsAsync(3);
         _rounds[2].Answer.SetResult();
 
-        Assert.Equal("0!", await asked[0]);
+        Assert.Equal("0!", await asked[0].WaitAsync(Patience, Cancelled));
         foreach (var failed in asked[1..4])
         {
-            Assert.Equal("away", (await Assert.ThrowsAsync<TimeoutException>(() => failed)).Message);
+            Assert.Equal("away", (await Assert.ThrowsAsync<TimeoutException>(() => failed.WaitAsync(Patience, Cancelled))).Message);
         }
 
         Assert.Equal("4!", await asked[4].WaitAsync(Patience, Cancelled));
