@@ -257,47 +257,33 @@ internal static class ClientScenarios
         () => Array.TrueForAll(subscribers, subscriber => subscriber.Track.Count >= count),
         TimeSpan.FromSeconds(60), $"{subscribers.Length} subscribers to have {count} events", Breakage.Cancelled);
 
-    /// <summary>A connection, once there is one: another fault may have taken the service away.</summary>
-    private static async Task<RawClient> ConnectAsync(Uri address)
+    /// <summary>What there is to be had of a service, once it can be had: another fault may have taken the service away.</summary>
+    private static async Task<T> WhenThereAsync<T, TFailure>(Func<Task<T>> attempt, string what)
+        where TFailure : Exception
     {
-        RawClient? client = null;
+        var result = default(T);
         await Eventually.TrueAsync(
             async () =>
             {
                 try
                 {
-                    client = await RawClient.ConnectAsync(address, Breakage.Cancelled);
+                    result = await attempt();
                     return true;
                 }
-                catch (SocketException)
-                {
-                    return false;
-                }
-            },
-            TimeSpan.FromSeconds(30), $"a connection to {address}", Breakage.Cancelled);
-        return client!;
-    }
-
-    /// <summary>An answer, once there is one: another fault may take the service away.</summary>
-    private static async Task<HttpResponseMessage> AnswerAsync(Func<Task<HttpResponseMessage>> send, string what)
-    {
-        HttpResponseMessage? response = null;
-        await Eventually.TrueAsync(
-            async () =>
-            {
-                try
-                {
-                    response = await send();
-                    return true;
-                }
-                catch (HttpRequestException)
+                catch (TFailure)
                 {
                     return false;
                 }
             },
             TimeSpan.FromSeconds(30), what, Breakage.Cancelled);
-        return response!;
+        return result!;
     }
+
+    private static Task<RawClient> ConnectAsync(Uri address) => WhenThereAsync<RawClient, SocketException>(
+        () => RawClient.ConnectAsync(address, Breakage.Cancelled), $"a connection to {address}");
+
+    private static Task<HttpResponseMessage> AnswerAsync(Func<Task<HttpResponseMessage>> send, string what) =>
+        WhenThereAsync<HttpResponseMessage, HttpRequestException>(send, what);
 
     /// <summary>A page, once it can be had: while another fault keeps Redis away there is none.</summary>
     private static async Task<string> PageAsync(HttpClient client, string path)
